@@ -1,0 +1,45 @@
+# `make run`: the whole loop on the embedded corpus. `make test`: the default suite. Each sets up everything it needs.
+PYTHON ?= python3
+VENV ?= .venv
+# On Linux plain pip takes torch's CUDA build (gigabytes). TORCH_INDEX=<URL of PyTorch's CPU wheel index> takes the small one.
+TORCH_INDEX ?=
+TORCH ?= torch==2.13.0
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: run test test-long lint bench schema clean
+run: $(VENV)/.run
+	$(BIN)/autoresearch run
+
+test: $(VENV)/.test lint
+	$(BIN)/python -m pytest
+
+test-long: $(VENV)/.test
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+
+bench: $(VENV)/.test
+	@for f in benchmarks/*.py; do echo "== $$f"; $(BIN)/python $$f || exit 1; done
+
+schema: $(VENV)/.run
+	$(BIN)/python -m bot.settings > schema/autoresearch.schema.json
+
+$(VENV)/.python:
+	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.run: $(VENV)/.python pyproject.toml constraints.txt
+	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) '$(TORCH)'
+	$(PIP) --editable '.[train]'
+	touch $@
+
+$(VENV)/.test: $(VENV)/.run
+	$(PIP) --editable '.[train,test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .autoresearch build *.egg-info

@@ -1,0 +1,1 @@
+"""The loop: proposes, measures through the referee, decides, keeps in git, reports. Never imports torch."""
