@@ -1,0 +1,128 @@
+"""What the ledger holds: one frozen record per event, one JSON line per record.
+
+The line's `event` field names the type. All state is rebuilt from these (`bot.history`); nothing else is stored.
+Times are Unix seconds (UTC); `value` is the target's metric (bits per byte for `val_bpb`), `None` where there is none.
+"""
+
+from typing import Literal
+
+import msgspec
+
+Role = Literal["baseline", "champion", "screen", "confirm"]
+Outcome = Literal["ok", "crash", "timeout", "oom", "invalid", "violation"]
+Status = Literal["baseline", "keep", "discard", "crash", "timeout", "oom", "invalid", "violation", "stopped"]
+
+
+class Record(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, tag_field="event"):
+    """A ledger line. `at` is when it was appended."""
+
+    at: float
+
+
+class Opened(Record, tag="opened", frozen=True, omit_defaults=True, gc=False):
+    """A `run` began. The first one of a ledger fixes branch, base and direction."""
+
+    branch: str  # autoresearch/<name>
+    base: str  # sha the research starts from
+    base_branch: str
+    metric: str
+    direction: Literal["min", "max"]
+    budget: str
+    context: str  # see Measurement.context
+    proposer: str
+    config: str = ""  # sha256 of autoresearch.yml
+    program: str = ""  # sha256 of program.md
+    worker: str = "local"
+
+
+class Proposal(Record, tag="proposal", frozen=True, omit_defaults=True, gc=False):
+    """One change, before anything ran. The diff is `patches/<id>.patch` beside the ledger."""
+
+    id: int
+    parent: str  # champion's sha
+    sha: str  # commit that is measured; "" when rejected
+    hypothesis: str
+    source: str  # constants | replay:<file> | ...
+    added: int = 0  # lines
+    removed: int = 0
+    params: dict[str, float] = {}  # constants proposer: name -> new value
+    rejected: str = ""  # why the answer could not become a commit; it costs no run
+
+
+class Measurement(Record, tag="measurement", frozen=True, omit_defaults=True, gc=False):
+    """One call of the referee: a function of (sha, seed, split, machine). Compared only within one `context`."""
+
+    id: int  # experiment it was made for
+    role: Role
+    index: int  # 0, 1, ... within (id, role)
+    sha: str
+    seed: int
+    outcome: Outcome
+    context: str  # digest of metric version, corpus, budget, machine fingerprint: equal or never compared
+    value: float | None = None
+    reason: str = ""
+    split: str = "val"
+    seconds: float = 0.0  # wall, the whole call
+    startup_seconds: float = 0.0
+    train_seconds: float = 0.0  # on the budget's clock
+    save_seconds: float = 0.0
+    eval_seconds: float = 0.0
+    steps: int = 0
+    tokens: int = 0
+    epochs: float = 0.0
+    bits: float = 0.0
+    bytes: int = 0
+    parameters: int = 0
+    peak_memory: int = 0  # bytes
+    curve: tuple[float, ...] = ()  # fraction, loss, fraction, loss, ... at most 20 points
+    metrics: dict[str, float] = {}  # every METRIC line of a command target
+    isolation: str = ""
+    metric_version: str = ""
+    corpus: str = ""
+    machine: str = ""
+    log_tail: str = ""  # failures only, last 50 lines
+
+
+class Verdict(Record, tag="verdict", frozen=True, omit_defaults=True, gc=False):
+    """How an experiment ended, with the evidence in one sentence."""
+
+    id: int
+    status: Status
+    why: str
+    value: float | None = None  # mean of the fresh-seed runs; the screening run never counts
+    delta: float | None = None  # candidate minus champion, in the metric's unit
+    low: float | None = None  # 95 % interval of delta
+    high: float | None = None
+    seeds: int = 0  # fresh-seed candidate runs behind `value`
+    sha: str = ""  # keep: the commit on the branch
+
+
+class Stopped(Record, tag="stopped", frozen=True, omit_defaults=True, gc=False):
+    """A `run` ended. `id` is the experiment that was in progress, to be continued by the next run."""
+
+    reason: str
+    id: int | None = None
+
+
+Event = Opened | Proposal | Measurement | Verdict | Stopped
+
+
+class Experiment:
+    """Everything known about one id, folded from its events by `bot.history`. Id 0 is the baseline."""
+
+    __slots__ = ("id", "proposal", "measurements", "verdict", "stopped")
+
+    def __init__(self, id: int):
+        self.id = id
+        self.proposal: Proposal | None = None
+        self.measurements: list[Measurement] = []  # champion runs made for this experiment included
+        self.verdict: Verdict | None = None
+        self.stopped = False
+
+    @property
+    def status(self) -> str:
+        """A `Status`, or `running` while no verdict is recorded."""
+        return self.verdict.status if self.verdict else "stopped" if self.stopped else "running"
+
+    def runs(self, *roles: Role) -> list[Measurement]:
+        return [m for m in self.measurements if m.role in roles]
