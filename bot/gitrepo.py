@@ -1,0 +1,195 @@
+"""The only caller of git. Commits are made from objects (a private index, no checkout), so the user's tree, index, branch
+and hooks are never involved, and the same content with the same time is the same sha: doing it again after a kill changes nothing.
+"""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from .errors import AutoresearchError, UsageError
+
+IDENTITY = {"NAME": "autoresearch", "EMAIL": "autoresearch@users.noreply.github.com"}
+OVERRIDES = {"core.hooksPath": os.devnull, "core.fsmonitor": "false", "core.quotePath": "false", "protocol.ext.allow": "never"}
+PLAIN, EXECUTABLE, SYMLINK = "100644", "100755", "120000"
+
+
+def _environment() -> dict[str, str]:
+    """The caller's environment without GIT_*: a variable left by a hook must not redirect us to another repository."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    for i, (key, value) in enumerate(OVERRIDES.items()):
+        clean |= {f"GIT_CONFIG_KEY_{i}": key, f"GIT_CONFIG_VALUE_{i}": value}
+    return clean | {"GIT_CONFIG_COUNT": str(len(OVERRIDES)), "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+
+
+class GitRepo:
+    def __init__(self, root: Path):
+        self.root = root
+
+    @classmethod
+    def find(cls, directory: Path) -> "GitRepo":
+        """The repository that `directory` is in. UsageError when there is none, or none of its commits."""
+        if not directory.is_dir():
+            raise UsageError(f"{directory} is not a folder")
+        try:
+            top = cls(directory)._git("rev-parse", "--show-toplevel").strip()
+        except FileNotFoundError as error:
+            raise UsageError("git is not installed or not on PATH") from error
+        except AutoresearchError as error:
+            if "not a git repository" in str(error):
+                raise UsageError(f"{directory} is not a git repository; run `git init` there, commit your files, and try again") from error
+            raise UsageError(str(error)) from error
+        return cls(Path(top))
+
+    def head(self) -> tuple[str, str | None]:
+        """(sha, branch) of HEAD; branch is None when detached. UsageError in a repository without commits."""
+        sha = self.resolve("HEAD")
+        if not sha:
+            raise UsageError("the repository has no commits yet; commit the files to be researched first")
+        return sha, self._try("symbolic-ref", "--quiet", "--short", "HEAD").strip() or None
+
+    def resolve(self, name: str) -> str | None:
+        """Full sha of a commit-ish, None when there is no such thing."""
+        return self._try("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip() or None
+
+    def dirty(self, paths: list[str]) -> list[str]:
+        """Those of `paths` that differ from HEAD in the index or the working tree, or are not tracked."""
+        out = self._git("status", "--porcelain", "-z", "--untracked-files=all", "--ignored=matching", "--", *paths)
+        return [entry[3:] for entry in out.split("\0") if len(entry) > 3]
+
+    def tree(self, sha: str, paths: list[str] | None = None) -> dict[str, tuple[str, str]]:
+        """path -> (mode, blob) of a commit, submodules left out."""
+        out = self._git("ls-tree", "-r", "-z", "--full-tree", sha, "--", *(paths or []))
+        rows = (line.split("\t", 1) for line in out.split("\0") if line)
+        return {path: (meta.split()[0], meta.split()[2]) for meta, path in rows if meta.split()[1] == "blob"}
+
+    def read(self, sha: str, path: str) -> str:
+        return self._git("cat-file", "blob", f"{sha}:{path}")
+
+    def commit(self, parent: str, edits: Mapping[str, str], message: str, at: float) -> str:
+        """A commit on `parent` with `edits` (path -> new text) written over it; no ref moves. Same arguments, same sha."""
+        modes = self.tree(parent, list(edits))
+        with self._index(parent) as index:
+            rows = []
+            for path, text in edits.items():
+                blob = self._git("hash-object", "-w", "--no-filters", "--stdin", stdin=text).strip()
+                rows.append(f"{modes.get(path, (PLAIN,))[0]} {blob}\t{path}")
+            self._git("update-index", "-z", "--index-info", stdin="".join(row + "\0" for row in rows), index=index)
+            tree = self._git("write-tree", index=index).strip()
+        return self.commit_tree(tree, parent, message, at)
+
+    def commit_tree(self, tree: str, parent: str, message: str, at: float) -> str:
+        stamp = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in IDENTITY.items()}
+        stamp |= {f"GIT_{who}_DATE": f"@{int(at)} +0000" for who in ("AUTHOR", "COMMITTER")}
+        return self._git("commit-tree", tree, "-p", parent, "-F", "-", stdin=message, env=stamp).strip()
+
+    def tree_of(self, sha: str) -> str:
+        return self._git("rev-parse", "--verify", f"{sha}^{{tree}}").strip()
+
+    def diff(self, old: str, new: str) -> str:
+        return self._git("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--full-index", old, new, "--")
+
+    def lines_changed(self, old: str, new: str) -> tuple[int, int]:
+        """(added, removed) lines."""
+        rows = [r.split("\t") for r in self._git("diff", "--numstat", "--no-renames", old, new, "--").splitlines()]
+        return sum(int(r[0]) for r in rows if r[0] != "-"), sum(int(r[1]) for r in rows if r[1] != "-")
+
+    def apply_patch(self, parent: str, patch: str) -> dict[str, str | None]:
+        """path -> new text (None: deleted) that `patch` makes of `parent`. ValueError with git's reason when it does not apply.
+
+        A mode change, symlink or binary file in the patch is a ValueError too: only text of plain files may change."""
+        with self._index(parent) as index:
+            try:
+                self._git("apply", "--cached", "--whitespace=nowarn", "-", stdin=patch, index=index)
+            except AutoresearchError as error:
+                raise ValueError(str(error)) from error
+            rows = self._git("diff-index", "--cached", "--no-renames", "-z", parent, "--", index=index).split("\0")
+        changed: dict[str, str | None] = {}
+        for meta, path in zip(rows[::2], rows[1::2], strict=False):
+            old_mode, new_mode, _, blob, kind = meta.lstrip(":").split()
+            if kind != "D" and (new_mode not in (PLAIN, EXECUTABLE) or (kind == "M" and old_mode != new_mode)):
+                raise ValueError(f"{path}: only the text of plain files may change (mode {old_mode} -> {new_mode})")
+            try:
+                changed[path] = None if kind == "D" else self._git("cat-file", "blob", blob)
+            except UnicodeDecodeError as error:
+                raise ValueError(f"{path} is not UTF-8 text") from error
+        return changed
+
+    def export(self, sha: str, destination: Path, paths: list[str] | None = None) -> None:
+        """Writes a commit's files (or those of `paths`) below `destination`, byte for byte, without `.git` and without filters."""
+        tree = self.tree(sha, paths)
+        batch = subprocess.run(
+            ["git", "cat-file", "--batch"], cwd=self.root, env=_environment(), capture_output=True, check=True,
+            input="".join(blob + "\n" for _, blob in tree.values()).encode(),
+        ).stdout  # fmt: skip
+        offset = 0
+        for path, (mode, _) in tree.items():
+            end = batch.index(b"\n", offset)
+            size = int(batch[offset:end].split()[2])
+            content, offset = batch[end + 1 : end + 1 + size], end + size + 2
+            target = destination / PurePosixPath(path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if mode == SYMLINK:
+                target.symlink_to(os.fsdecode(content))
+                continue
+            target.write_bytes(content)
+            target.chmod(0o755 if mode == EXECUTABLE else 0o644)
+
+    def move_branch(self, branch: str, new: str, old: str | None) -> None:
+        """Creates (`old` None) or advances a branch, only if it still is where we left it. UsageError otherwise."""
+        try:
+            self._git("update-ref", "-m", "autoresearch", f"refs/heads/{branch}", new, old or "0" * 40)
+        except AutoresearchError as error:
+            now = self.resolve(f"refs/heads/{branch}") or "missing"
+            raise UsageError(f"branch {branch} was moved by someone else (expected {old or 'no branch'}, found {now})") from error
+
+    def checked_out(self, branch: str) -> str | None:
+        """The folder that has `branch` checked out, if any: moving it would make that checkout look edited."""
+        blocks = self._git("worktree", "list", "--porcelain").split("\n\n")
+        rows = (dict(line.partition(" ")[::2] for line in block.splitlines()) for block in blocks)
+        return next((row["worktree"] for row in rows if row.get("branch") == f"refs/heads/{branch}"), None)
+
+    def valid_branch(self, name: str) -> bool:
+        return bool(self._try("check-ref-format", "--branch", name))
+
+    def ignore(self, folder: str) -> None:
+        """Adds `folder` to this clone's private exclude file, so that the state folder never shows up in `git status`."""
+        path = Path(self._git("rev-parse", "--path-format=absolute", "--git-path", "info/exclude").strip())
+        text = path.read_text() if path.exists() else ""
+        if f"/{folder}/" not in text.splitlines():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text + ("" if text.endswith("\n") or not text else "\n") + f"/{folder}/\n")
+
+    def _index(self, sha: str) -> "_Index":
+        return _Index(self, sha)
+
+    def _try(self, *args: str) -> str:
+        try:
+            return self._git(*args)
+        except AutoresearchError:
+            return ""
+
+    def _git(self, *args: str, stdin: str | None = None, index: str | None = None, env: Mapping[str, str] | None = None) -> str:
+        full = _environment() | (env or {}) | ({"GIT_INDEX_FILE": index} if index else {})
+        data = stdin.encode() if stdin is not None else b""
+        done = subprocess.run(["git", *args], cwd=self.root, env=full, input=data, capture_output=True, check=False)
+        if done.returncode:
+            raise AutoresearchError(f"git {args[0]}: {done.stderr.decode(errors='replace').strip() or f'exit code {done.returncode}'}")
+        return done.stdout.decode()
+
+
+class _Index:
+    """A throw-away index file that holds one commit's tree."""
+
+    def __init__(self, repo: GitRepo, sha: str):
+        self.repo, self.sha = repo, sha
+
+    def __enter__(self) -> str:
+        self.folder = tempfile.TemporaryDirectory(prefix="autoresearch-index-")
+        path = os.path.join(self.folder.name, "index")
+        self.repo._git("read-tree", self.sha, index=path)
+        return path
+
+    def __exit__(self, *_: object) -> None:
+        self.folder.cleanup()
