@@ -1,0 +1,167 @@
+"""The ledger's events folded into what is known: experiments, the champion, and which runs may be compared with which."""
+
+import gc
+from collections.abc import Iterable
+from statistics import fmean
+
+from msgspec.structs import force_setattr
+
+from bot.records import Event, Experiment, Measurement, Opened, Proposal, Stopped, Verdict
+
+
+class History:
+    """All state of one research branch. `fold` reads a ledger; `add` follows a running one. Nothing raises: see `oddities`."""
+
+    def __init__(self):
+        self.experiments: dict[int, Experiment] = {}
+        self.opened: Opened | None = None
+        self.last_opened: Opened | None = None
+        self.last_stopped: Stopped | None = None  # None again as soon as a new run opens
+        self.keeps: list[Experiment] = []
+        self.oddities: list[str] = []  # what could not be placed: kept, and told
+        self.last_at = 0.0
+        self.wall_seconds = 0.0  # time in which some run was open
+        self._runs: dict[tuple[str, str], list[Measurement]] = {}  # (sha, context) -> good baseline and champion runs
+        self._contexts: dict[str, list[str]] = {}
+        self._last_context = ""
+        self._add = {
+            Opened: self._open, Proposal: self._propose, Measurement: self._measure, Verdict: self._decide, Stopped: self._stop,
+        }  # fmt: skip
+
+    @classmethod
+    def fold(cls, events: Iterable[Event], curves: bool = True) -> "History":
+        """`curves=False` forgets the loss curves, most of a long ledger's memory. No garbage arises, so none is looked for."""
+        history, collecting = cls(), gc.isenabled()
+        gc.disable()
+        try:
+            for event in events:
+                if not curves and type(event) is Measurement:
+                    force_setattr(event, "curve", ())
+                history.add(event)
+        finally:
+            if collecting:
+                gc.enable()
+        return history
+
+    def add(self, event: Event) -> None:
+        handler = self._add.get(type(event))
+        if handler is None:
+            self.oddities.append(f"an event of unknown type {type(event).__name__}")
+            return
+        if self.last_at and type(event) is not Opened and event.at > self.last_at:
+            self.wall_seconds += event.at - self.last_at
+        self.last_at = event.at
+        handler(event)
+
+    @property
+    def direction(self) -> str:
+        return self.opened.direction if self.opened else "min"
+
+    @property
+    def metric(self) -> str:
+        return self.opened.metric if self.opened else "val_bpb"
+
+    @property
+    def base(self) -> str:
+        return self.opened.base if self.opened else ""
+
+    @property
+    def context(self) -> str:
+        return self.last_opened.context if self.last_opened else self._last_context
+
+    @property
+    def champion_sha(self) -> str:
+        return self.sha_of(self.keeps[-1]) if self.keeps else self.base
+
+    @property
+    def best(self) -> float | None:
+        """The champion's mean over its own runs of this context; until there are any, what it was kept with."""
+        runs = self.champion_runs(self.champion_sha, self.context)
+        if runs:
+            return fmean(m.value for m in runs)
+        last = self.keeps[-1] if self.keeps else None
+        return last.verdict.value if last and self.context in {m.context for m in last.measurements} else None
+
+    @property
+    def next_id(self) -> int:
+        return max(self.experiments, default=0) + 1
+
+    @property
+    def tried(self) -> int:
+        """Experiments with a verdict, the baseline not counted."""
+        return sum(1 for e in self.experiments.values() if e.id and e.verdict)
+
+    def champion_runs(self, sha: str, context: str) -> list[Measurement]:
+        """Good runs of `sha` that no keep was decided on: the baseline's, and the champion's re-measurements."""
+        return self._runs.get((sha, context), [])
+
+    def contexts(self, sha: str) -> list[str]:
+        """Where `sha` has such runs, oldest first."""
+        return self._contexts.get(sha, [])
+
+    def samples(self, context: str) -> list[list[float]]:
+        """The values of `context`, one list for each commit: what the noise is estimated from."""
+        return [[m.value for m in runs] for (_, where), runs in self._runs.items() if where == context]
+
+    def counts(self) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for experiment in self.experiments.values():
+            status = experiment.status
+            counts[status] = counts.get(status, 0) + 1
+        return counts
+
+    def improves(self, value: float, reference: float) -> bool:
+        return value < reference if self.direction == "min" else value > reference
+
+    @staticmethod
+    def sha_of(experiment: Experiment) -> str:
+        """The commit that holds the change: on the branch once it is kept."""
+        kept = experiment.verdict.sha if experiment.verdict else ""
+        return kept or (experiment.proposal.sha if experiment.proposal else "")
+
+    def _experiment(self, id: int, what: str) -> Experiment:
+        experiment = self.experiments.get(id)
+        if experiment is None:
+            experiment = self.experiments[id] = Experiment(id)
+            if id and what != "proposal":
+                self.oddities.append(f"experiment {id}: a {what} without a proposal")
+        return experiment
+
+    def _open(self, event: Opened) -> None:
+        self.opened = self.opened or event
+        self.last_opened, self.last_stopped = event, None
+
+    def _propose(self, event: Proposal) -> None:
+        experiment = self._experiment(event.id, "proposal")
+        if experiment.proposal and experiment.proposal != event:
+            self.oddities.append(f"experiment {event.id}: proposed twice, the first one counts")
+        experiment.proposal = experiment.proposal or event
+
+    def _measure(self, event: Measurement) -> None:
+        experiment = self._experiment(event.id, "measurement")
+        experiment.measurements.append(event)
+        experiment.stopped = False
+        self._last_context = event.context
+        if event.role in ("baseline", "champion") and event.outcome == "ok" and event.value is not None and event.split != "sealed":
+            self._run(event)
+
+    def _run(self, event: Measurement) -> None:
+        key = (event.sha, event.context)
+        if key not in self._runs:
+            self._runs[key] = []
+            self._contexts.setdefault(event.sha, []).append(event.context)
+        self._runs[key].append(event)
+
+    def _decide(self, event: Verdict) -> None:
+        experiment = self._experiment(event.id, "verdict")
+        if experiment.verdict:
+            self.oddities.append(f"experiment {event.id}: decided twice, the first verdict counts")
+            return
+        experiment.verdict = event
+        if event.status == "keep":
+            self.keeps.append(experiment)
+
+    def _stop(self, event: Stopped) -> None:
+        self.last_stopped = event
+        if event.id is not None:
+            self._experiment(event.id, "stop").stopped = True

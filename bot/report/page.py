@@ -1,0 +1,74 @@
+"""`show`: one experiment on the terminal. Lines that a candidate wrote stand behind a bar, so that CI reads no command in them."""
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bot.history import History
+from bot.records import Experiment, Measurement
+from bot.report import data, facts, terminal
+from bot.report.text import Scale, block, duration, plain
+
+ROWS, COLUMNS = 8, 60
+STYLES = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def render(history: History, experiment: Experiment, diff: str) -> RenderableType:
+    parts: list[RenderableType] = [_head(history, experiment)]
+    parts += [Text(), _bars(block(diff))] if diff.strip() else []
+    parts += [Text(), _runs(history, experiment)] if experiment.measurements else []
+    curves = [data.curve(m) for m in experiment.runs("baseline", "screen", "confirm") if len(m.curve) > 3]
+    parts += [Text(), Text("loss over the budget", style="bold"), *chart(curves[-1])] if curves else []
+    failed = facts.failure(experiment)
+    parts += [Text(), Text("end of the log", style="bold"), _bars(block(failed.log_tail))] if failed and failed.log_tail else []
+    return Group(*parts)
+
+
+def _head(history: History, experiment: Experiment) -> Text:
+    proposal, verdict, status = experiment.proposal, experiment.verdict, experiment.status
+    text = Text.assemble((f"{experiment.id:04d} ", "bold"), (status, f"bold {terminal.color(status)}"), "  ")
+    text.append(terminal.what(experiment, 0))
+    if verdict:
+        text.append(f"\n{plain(verdict.why)}")
+        if verdict.value is not None:
+            numbers = Scale(verdict.value)
+            spread = numbers.spread(verdict.low, verdict.high)
+            text.append(f"\n{numbers.value(verdict.value)} {plain(history.metric)} on {verdict.seeds} seeds")
+            text.append(f", {numbers.delta(verdict.delta)}" + (f" (95 % interval {spread})" if spread else ""))
+    if proposal:
+        commit = plain(history.sha_of(experiment))[:12] or "none, " + plain(proposal.rejected or "rejected")
+        text.append(f"\ncommit {commit}, parent {plain(proposal.parent)[:12]}, ", style="bright_black")
+        text.append(f"+{proposal.added} −{proposal.removed} lines, by {plain(proposal.source)}", style="bright_black")
+    return text
+
+
+def _runs(history: History, experiment: Experiment) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for name, justify in (("run", "left"), ("seed", "right"), ("result", "right"), ("seconds", "right"), ("steps", "right"), ("", "left")):
+        table.add_column(name, justify=justify)
+    numbers = terminal.scale(history)
+    for m in experiment.measurements:
+        table.add_row(*(Text(cell) for cell in _run(m, numbers, history.context)))
+    return table
+
+
+def _run(m: Measurement, numbers: Scale, context: str) -> list[str]:
+    result = numbers.value(m.value) if m.outcome == "ok" else m.outcome
+    note = plain(m.reason, 80) if m.outcome != "ok" else "" if m.context == context else "another machine, budget or metric"
+    return [f"{m.role} {m.index + 1}", str(m.seed), result, duration(m.seconds), f"{m.steps:,}" if m.steps else "", note]
+
+
+def _bars(lines: list[str]) -> Text:
+    return Text("\n").join(Text(f"│ {line}", style=STYLES.get(line[:1], "")) for line in lines)
+
+
+def chart(curve: list[tuple[float, float]]) -> list[Text]:
+    """The loss curve as dots on a grid of characters, the fraction of the budget from left to right."""
+    low, high = min(loss for _, loss in curve), max(loss for _, loss in curve)
+    rows = [[" "] * COLUMNS for _ in range(ROWS)]
+    for fraction, loss in curve:
+        row = round((high - loss) / (high - low) * (ROWS - 1)) if high > low else 0
+        rows[row][min(COLUMNS - 1, max(0, round(fraction * (COLUMNS - 1))))] = "•"
+    labels = {0: f"{high:.3f}", ROWS - 1: f"{low:.3f}"}
+    return [Text(f"{labels.get(i, ''):>9} │{''.join(row)}".rstrip()) for i, row in enumerate(rows)]

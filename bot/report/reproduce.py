@@ -1,0 +1,82 @@
+"""The report's last sections: how to measure one number again, how to take the win, what a command target does not promise."""
+
+from shlex import join, quote
+from typing import TYPE_CHECKING
+
+from bot.history import History
+from bot.records import Measurement
+from bot.report import facts
+from bot.report.text import Scale, plain
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
+
+WEAKER = """## What is weaker here
+
+This target is measured by its own command, not by the referee:
+
+- the command printed the metric in the same process tree that ran the candidate, so a candidate that forges the output is not ruled out;
+- there is no separate data split, no clock and no scoring outside the candidate: the locked files are the base commit's, and that is all;
+- seeds are handed to the command, but whether it uses them is up to the command."""
+
+
+def is_command(history: History) -> bool:
+    run = facts.last_run(history)
+    return bool(run) and not run.metric_version
+
+
+def section(history: History, settings: "Settings | None" = None) -> str:
+    run = facts.last_run(history)
+    if not run:
+        return ""
+    value = Scale(run.value).value(run.value)
+    lines = _own_command(run, settings) if is_command(history) else _referee(run, settings, history)
+    text = (
+        f"Seed {run.seed} of `{plain(run.sha)[:7]}` gave {value}. The same commit, seed and machine give the same number "
+        "up to how many steps the budget allowed, so compare with the noise above:"
+    )
+    return "\n".join(["## Measure one number again", "", text, "", "```sh", *lines, "```"])
+
+
+def _own_command(run: Measurement, settings: "Settings | None") -> list[str]:
+    command = join(settings.command) if settings and settings.command else "<the command in autoresearch.yml>"
+    return [
+        f"git worktree add --detach ../check {plain(run.sha)[:12]}",
+        f"(cd ../check && AUTORESEARCH_SEED={run.seed} {command})",
+        "git worktree remove ../check",
+    ]
+
+
+def _referee(run: Measurement, settings: "Settings | None", history: History) -> list[str]:
+    budget = history.last_opened.budget if history.last_opened else ""
+    if settings is None:
+        return [f"python -P -m eval measure --candidate DIR --seed {run.seed} --split {run.split} --budget {quote(budget)} ..."]
+    if settings.vocab_size == "auto" or settings.eval_tokens == "auto" or settings.sequence_length == "auto":
+        device = settings.device if settings.device != "auto" else "cpu" if budget.endswith("cpu") else "cuda"
+        settings = settings.resolved(device)
+    files = join([*settings.editable, *settings.locked])
+    return [
+        f"mkdir ../check && git archive {plain(run.sha)[:12]} {files} | tar -x -C ../check",
+        f"corpus=$(python -m eval.corpus {quote(settings.corpus)} {settings.vocab_size})",
+        f'python -P -m eval measure --candidate ../check --entry {quote(settings.entry)} --corpus "$corpus" \\',
+        f"  --seed {run.seed} --split {run.split} --budget {quote(budget)} --sequence-length {settings.sequence_length} \\",
+        f"  --eval-tokens {settings.eval_tokens} --device {settings.device} --sandbox {settings.sandbox} \\",
+        '  --scratch "$(mktemp -d)" --out result.json && cat result.json',
+    ]
+
+
+def taking(history: History) -> str:
+    if not history.keeps or not history.opened:
+        return ""
+    branch, base = quote(plain(history.opened.branch)), quote(plain(history.opened.base_branch))
+    shas = [plain(history.sha_of(e))[:7] for e in history.keeps]
+    best = max(history.keeps, key=lambda e: abs(e.verdict.delta or 0.0))
+    one = plain(history.sha_of(best))[:7]
+    lines = [f"git switch {base}", f"git merge {branch}  # all {len(shas)}" if len(shas) > 1 else f"git merge {branch}"]
+    if len(shas) > 1:
+        lines.append(f"git cherry-pick {one}  # or one: {best.id:04d}, the largest gain; on another base, measure it again")
+    return "\n".join(["## Take the win", "", "```sh", *lines, "```"])
+
+
+def weaker(history: History) -> str:
+    return WEAKER if is_command(history) else ""
