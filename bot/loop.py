@@ -1,0 +1,249 @@
+"""The loop. `run_loop` is the night, `run_experiment` one experiment; `Night` is what both act on.
+
+Every step is recorded before the next begins and is decided from the record alone, so a kill at any instant loses nothing
+and repeats nothing: what was measured is never measured again, what was decided is decided the same way.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from statistics import fmean
+
+from . import edit
+from .decide import Evidence, Step, next_step, squares
+from .errors import AutoresearchError, BaselineFailed
+from .gitrepo import GitRepo
+from .history import History
+from .ledger import Ledger
+from .live import Observer
+from .proposers import Answer, ProposalContext, Proposer
+from .records import Event, Experiment, Measurement, Proposal, Role, Status, Verdict
+from .settings import Settings
+from .signals import Stop
+
+MAX_INVALID = 3  # times the machine may be at fault in one place before the loop gives up on it
+
+
+@dataclass
+class Night:
+    """One `run`: the ledger is the state, everything else is a door to the outside."""
+
+    settings: Settings
+    repo: GitRepo
+    ledger: Ledger
+    history: History
+    measure: Callable[..., Measurement]  # runner's: (id, role, index, sha, seed) -> Measurement
+    proposer: Proposer
+    observer: Observer
+    stop: Stop
+    started: float = field(default_factory=time.monotonic)
+
+    def record(self, event: Event) -> None:
+        self.ledger.append(event)
+        self.history.add(event)
+
+    def stop_reason(self) -> str | None:
+        limit = self.settings.stop_after_seconds
+        if self.stop.soft:
+            return f"stopped by {self.stop.soft}"
+        if self.settings.max_experiments is not None and self.history.tried >= self.settings.max_experiments:
+            return f"{self.history.tried} experiments done (max_experiments)"
+        if limit and time.monotonic() - self.started >= limit:
+            return f"no new proposal after {self.settings.stop_after} (stop_after)"
+        return None
+
+
+def run_loop(night: Night) -> str:
+    """Runs until a limit, a signal or the proposer's end; returns the reason."""
+    sync_branch(night)
+    while True:
+        measure_champion(night)
+        pending = unfinished(night.history)
+        if (reason := night.stop_reason()) and (night.stop.soft or not pending):
+            return reason
+        experiment = pending or propose(night)
+        if not experiment:
+            return "the proposer has nothing left to propose"
+        run_experiment(night, experiment)
+
+
+def run_experiment(night: Night, experiment: Experiment) -> None:
+    """Measures until the evidence decides; leaves at once, to be continued, when a soft stop came."""
+    proposal = experiment.proposal
+    night.observer.experiment(experiment.id, proposal.hypothesis, proposal.source)
+    if proposal.rejected:
+        return conclude(night, experiment, "crash", Step("discard", f"rejected before running: {proposal.rejected}"))
+    restore(night, proposal)
+    while not (failure := failed(experiment)):
+        step = next_step(evidence(night, experiment))
+        if step.action in ("keep", "discard"):
+            return conclude(night, experiment, step.action, step)
+        if night.stop.soft:
+            return
+        sha = proposal.parent if step.action == "champion" else proposal.sha
+        take(night, experiment.id, step.action, sha)
+    conclude(night, experiment, failure.outcome, Step("discard", failure.reason))
+
+
+def measure_champion(night: Night) -> None:
+    """Fills the champion's pool of fresh seeds: the baseline at first, again after each keep and on a changed machine or budget."""
+    history = night.history
+    sha = history.champion_sha
+    role: Role = "champion" if history.keeps else "baseline"
+    id = history.keeps[-1].id if history.keeps else 0
+    while len(history.champion_runs(sha, history.context)) < night.settings.baseline_seeds:
+        if night.stop.soft:
+            return
+        take(night, id, role, sha)
+    if 0 not in history.experiments or not history.experiments[0].verdict:
+        runs = history.champion_runs(sha, history.context)
+        mean = fmean(m.value for m in runs)
+        night.record(Verdict(time.time(), 0, "baseline", f"mean of {len(runs)} seeds", value=mean, seeds=len(runs), sha=sha))
+        night.observer.verdict(history.experiments[0])
+
+
+def take(night: Night, id: int, role: Role, sha: str) -> Measurement:
+    """One measurement, recorded. A champion that fails ends the night: there is nothing to compare with."""
+    known = night.history.experiments.get(id)
+    earlier = known.runs(role) if known else []
+    index = len(earlier)
+    seed = seed_for(night.settings.name, id, role, index)
+    night.observer.run_started(role, index, seed)
+    measurement = night.measure(id=id, role=role, index=index, sha=sha, seed=seed)
+    night.record(measurement)
+    night.observer.run_finished(measurement)
+    if role in ("baseline", "champion") and measurement.outcome != "ok":
+        reason = f"the {role} run ended as {measurement.outcome}: {measurement.reason}"
+        if measurement.outcome != "invalid":
+            raise BaselineFailed(f"{reason}\n{measurement.log_tail}".rstrip())
+        if all(m.outcome == "invalid" for m in [*earlier, measurement][-MAX_INVALID:]) and index + 1 >= MAX_INVALID:
+            raise AutoresearchError(f"{reason} ({MAX_INVALID} times in a row; is this machine fit to measure?)")
+    return measurement
+
+
+def seed_for(name: str, id: int, role: str, index: int) -> int:
+    """The harness owns the seeds: each run has its own, known before and after a kill, and never used twice."""
+    return int.from_bytes(hashlib.blake2b(f"{name}/{id}/{role}/{index}".encode(), digest_size=4).digest()) & 0x7FFFFFFF
+
+
+def failed(experiment: Experiment) -> Measurement | None:
+    """The run that ends an experiment as crash, timeout, oom, violation or (the third time) invalid."""
+    runs = experiment.runs("screen", "confirm")
+    invalid = [m for m in runs if m.outcome == "invalid"]
+    bad = [m for m in runs if m.outcome not in ("ok", "invalid")] + invalid[MAX_INVALID - 1 :]
+    return bad[0] if bad else None
+
+
+def evidence(night: Night, experiment: Experiment) -> Evidence:
+    history, parent = night.history, experiment.proposal.parent
+    now = [m for m in experiment.measurements if m.outcome == "ok" and m.context == history.context]
+    screens = [m.value for m in now if m.role == "screen"]
+    groups = [squares(tuple(m.value for m in history.champion_runs(sha, history.context))) for sha in champions(history) if sha != parent]
+    return Evidence(
+        champion=tuple(m.value for m in history.champion_runs(parent, history.context)),
+        screen=screens[0] if screens else None,
+        fresh=tuple(m.value for m in now if m.role == "confirm"),
+        interleaved=sum(m.role == "champion" and m.sha == parent for m in now),
+        noise=(sum(g[0] for g in groups), sum(g[1] for g in groups)),
+        sign=1 if night.settings.direction == "min" else -1,
+    )
+
+
+def propose(night: Night) -> Experiment | None:
+    """The next experiment, recorded with its diff and its commit before anything runs. None: nothing left to propose."""
+    history, repo, parent = night.history, night.repo, night.history.champion_sha
+    id = history.next_id
+    files = {path: repo.read(parent, path) for path in night.settings.editable}
+    answer = night.proposer.propose(
+        ProposalContext(files, history, id, night.settings.device, night.settings.root, night.settings.direction, seed=0)
+    )
+    if answer is None:
+        return None
+    try:
+        edits = edit.apply(files, answer, lambda patch: repo.apply_patch(parent, patch))
+    except edit.EditRejected as error:
+        return reject(night, id, answer, str(error))
+    now = time.time()
+    sha = repo.commit(parent, edits, message(id, answer.hypothesis), now)
+    added, removed = repo.lines_changed(parent, sha)
+    night.ledger.write_patch(id, repo.diff(parent, sha))
+    night.record(Proposal(now, id, parent, sha, answer.hypothesis, answer.source, added, removed, answer.params))
+    return history.experiments[id]
+
+
+def reject(night: Night, id: int, answer: Answer, reason: str) -> Experiment:
+    """An answer that cannot become a commit is recorded with its reason and costs no run."""
+    night.ledger.write_patch(id, answer.patch or "")
+    parent = night.history.champion_sha
+    night.record(Proposal(time.time(), id, parent, "", answer.hypothesis, answer.source, params=answer.params, rejected=reason))
+    return night.history.experiments[id]
+
+
+def restore(night: Night, proposal: Proposal) -> None:
+    """Makes the measured commit again, from its patch, if git has pruned it since it was proposed: the sha is the same."""
+    if not night.repo.resolve(proposal.sha):
+        edits = night.repo.apply_patch(proposal.parent, night.ledger.read_patch(proposal.id))
+        sha = night.repo.commit(proposal.parent, edits, message(proposal.id, proposal.hypothesis), proposal.at)
+        if sha != proposal.sha:
+            raise AutoresearchError(f"experiment {proposal.id}: its patch no longer makes commit {proposal.sha[:12]}")
+
+
+def message(id: int, hypothesis: str) -> str:
+    return f"experiment {id:04d}: {hypothesis}\n"
+
+
+def conclude(night: Night, experiment: Experiment, status: Status, step: Step) -> None:
+    """Records the verdict, then moves the branch. Both are the same when done again after a kill in between."""
+    fresh = [m for m in experiment.runs("confirm") if m.outcome == "ok" and m.context == night.history.context]
+    value = fmean(m.value for m in fresh) if fresh else None
+    sha = keep_commit(night, experiment, step, value, len(fresh)) if status == "keep" else ""
+    night.record(Verdict(time.time(), experiment.id, status, step.why, value, step.delta, step.low, step.high, len(fresh), sha))
+    if sha:
+        sync_branch(night)
+    night.observer.verdict(experiment)
+
+
+def keep_commit(night: Night, experiment: Experiment, step: Step, value: float, seeds: int) -> str:
+    """The kept change as a commit whose trailers carry the evidence; dated by its last run, so that it is the same after a kill."""
+    proposal = experiment.proposal
+    last = [m for m in experiment.measurements if m.sha in (proposal.sha, proposal.parent)][-1]
+    metric = "-".join(word.capitalize() for word in night.settings.metric.replace("-", "_").split("_"))
+    trailers = {
+        metric: f"{value:.4f} ({step.delta:+.4f})",
+        "Interval": f"{step.low:+.4f} .. {step.high:+.4f} (95 %)",
+        "Seeds": seeds,
+        "Experiment": f"{experiment.id:04d}",
+        "Measured-Commit": proposal.sha,
+        "Metric-Version": last.metric_version,
+        "Machine": last.machine,
+        "Isolation": last.isolation,
+    }
+    body = "\n".join(f"{key}: {text}" for key, text in trailers.items() if text)
+    text = f"{subject(proposal.hypothesis)}\n\n{step.why}\n\n{body}\n"
+    return night.repo.commit_tree(night.repo.tree_of(proposal.sha), proposal.parent, text, last.at)
+
+
+def subject(hypothesis: str) -> str:
+    line = " ".join(hypothesis.split()) or "experiment"
+    return line if len(line) <= 72 else line[:71] + "…"
+
+
+def unfinished(history: History) -> Experiment | None:
+    """The experiment that a kill or a stop interrupted. One whose proposal was lost cannot be continued and is left as it is."""
+    return next((e for e in history.experiments.values() if e.id and e.proposal and not e.verdict), None)
+
+
+def champions(history: History) -> list[str]:
+    return [history.base, *(history.sha_of(e) for e in history.keeps)]
+
+
+def sync_branch(night: Night) -> None:
+    """Brings the branch to the champion that the ledger names; a branch that someone else moved is an error, never overwritten."""
+    history, repo, branch = night.history, night.repo, night.settings.branch
+    tip, sha, pending = repo.resolve(f"refs/heads/{branch}"), history.champion_sha, unfinished(history)
+    if tip == sha:
+        return
+    if tip and pending and repo.resolve(f"{tip}^") == sha and repo.tree_of(tip) == repo.tree_of(pending.proposal.sha):
+        return  # kept already, but the verdict's line was lost: the same evidence decides the same way again
+    repo.move_branch(branch, sha, tip if tip in (None, *champions(history)) else sha)

@@ -1,0 +1,71 @@
+"""A command target that takes milliseconds: a cost that is an exact function of the editable number and of the seed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import make_repo
+
+SCORE = """import os, random
+from params import X
+noise = random.Random(int(os.environ["AUTORESEARCH_SEED"])).gauss(0, 0.01)
+print("hello from the target")
+print(f"METRIC cost={(X - 2.0) ** 2 + noise:.6f}")
+"""
+CONFIG = """name: demo
+editable: [params.py]
+command: python score.py
+metric: cost
+budget: 20s
+proposer: replay:patches
+stop_after: null
+"""
+
+
+def patch(old: str, new: str, hypothesis: str) -> str:
+    return f"{hypothesis}\n\ndiff --git a/params.py b/params.py\n--- a/params.py\n+++ b/params.py\n@@ -1 +1 @@\n-X = {old}\n+X = {new}\n"
+
+
+def walk(steps: int) -> list[str]:
+    """Patches that apply whatever was kept before: each is a real gain, a loss, a null edit or one that does not apply."""
+    patches, x = [], 5.0
+    for i in range(steps):
+        if i % 4 == 0:
+            patches.append(patch(x, round(x - 0.1, 2), f"step {i}: down, a gain"))
+            x = round(x - 0.1, 2)
+        elif i % 4 == 1:
+            patches.append(patch(x, round(x + 1, 2), f"step {i}: up, a loss"))
+        elif i % 4 == 2:
+            patches.append(patch(x, f"{x} + 0", f"step {i}: a null edit"))
+        else:
+            patches.append(patch("77.0", 1, f"step {i}: does not apply"))
+    return patches
+
+
+def make_target(root: Path, patches: list[str], config: str = CONFIG) -> Path:
+    """A committed repository; the patches lie beside the tracked files, as a user's would."""
+    make_repo(root, {"params.py": "X = 5.0\n", "score.py": SCORE, "autoresearch.yml": config, "program.md": "Lower the cost.\n"})
+    (root / "patches").mkdir()
+    for i, text in enumerate(patches):
+        (root / "patches" / f"{i:03d}.patch").write_text(text)
+    return root
+
+
+def command_line(*args: str) -> list[str]:
+    return [sys.executable, "-m", "bot", *args]
+
+
+def environment(**extra: str) -> dict[str, str]:
+    top = str(Path(__file__).parents[1])
+    return {**os.environ, "PYTHONPATH": top, "COLUMNS": "120", **extra}
+
+
+def autoresearch(root: Path, *args: str, code: int = 0, **extra: str) -> str:
+    """Runs the command line in `root`; its stdout and stderr together."""
+    done = subprocess.run(
+        command_line(*args), cwd=root, env=environment(**extra), stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout
+    return done.stdout
