@@ -1,0 +1,228 @@
+"""autoresearch.yml + environment -> one frozen, validated `Settings`. `python -m bot.settings --schema` prints its JSON Schema."""
+
+import os
+import sys
+from collections.abc import Container, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, WithJsonSchema
+
+from bot import checks, yamlfile
+from bot.errors import UsageError
+from eval.budget import Budget, parse_duration
+
+Device = Literal["cpu", "cuda", "mps"]
+Auto = Literal["auto"]
+AUTO: dict[bool, dict[str, Any]] = {  # accelerator? -> the value of `auto`
+    False: {"vocab_size": 2048, "sequence_length": 256, "eval_tokens": 32768, "budget": "10s cpu"},
+    True: {"vocab_size": 8192, "sequence_length": 2048, "eval_tokens": 1048576, "budget": "5m"},
+}
+FROM_ENVIRONMENT = ("python", "device", "sandbox", "state_dir")  # what belongs to a machine, not to the research
+DURATION = WithJsonSchema({"type": ["string", "null"]})
+ONE_OR_MORE = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]})
+COMMAND = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}, {"type": "null"}]})
+TEXT = WithJsonSchema({"type": "string"})
+
+
+def whole(low: int, high: int | None = None) -> Any:
+    return Annotated[int, Field(strict=True, ge=low, le=high)]
+
+
+class Settings(BaseModel):
+    """What may be edited, how it is measured, what may be spent: the settings of autoresearch."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, title="autoresearch.yml")
+
+    name: Annotated[str, AfterValidator(checks.branch_component)] = Field(
+        "research",
+        description="Name of this research; its kept changes are commits on the branch `autoresearch/<name>`.",
+        examples=["nightly"],
+    )
+    base: Annotated[str, AfterValidator(checks.revision)] = Field(
+        "HEAD",
+        description="Branch, tag or commit that the research starts from. Read once, when it starts.",
+        examples=["main"],
+    )
+    editable: Annotated[tuple[str, ...], BeforeValidator(checks.as_list), AfterValidator(checks.editable), ONE_OR_MORE] = Field(
+        description="Files that a proposal may change. Nothing else of the repository ever changes.",
+        examples=["[train.py]"],
+    )
+    locked: Annotated[tuple[str, ...], BeforeValidator(checks.as_list), AfterValidator(checks.locked), ONE_OR_MORE] = Field(
+        (),
+        description="Files and folders that a measurement needs beside the editable ones. They always come from the base commit.",
+        examples=["[helpers/, tests/]"],
+    )
+    program: Annotated[str, AfterValidator(checks.program)] = Field(
+        "program.md",
+        description="The research brief that a human writes: goal, rules, directions.",
+        examples=["program.md"],
+    )
+    python: Annotated[str, AfterValidator(checks.interpreter)] = Field(
+        "auto",
+        description="Interpreter that trains and scores; it needs torch and numpy. `auto` is the one that runs autoresearch.",
+        examples=[".venv/bin/python"],
+    )
+    command: Annotated[tuple[str, ...] | None, BeforeValidator(checks.as_words), AfterValidator(checks.command), COMMAND] = Field(
+        None,
+        description="Measure this command instead of a model's bits per byte. It prints lines `METRIC name=value` and exits 0. "
+        'No shell runs it (write ["bash", "-c", "..."] for one); a first word `python` is the interpreter above.',
+        examples=["python bench.py"],
+    )
+    metric: Annotated[str, AfterValidator(checks.metric)] = Field(
+        "val_bpb",
+        description="What is measured: `val_bpb`, validation bits per byte, or the name in the command's METRIC line that decides.",
+        examples=["seconds"],
+    )
+    direction: Annotated[Literal["min", "max"], AfterValidator(checks.direction)] = Field(
+        "min",
+        description="Whether a smaller (`min`) or a larger (`max`) metric is better.",
+        examples=["min"],
+    )
+    entry: Annotated[str, AfterValidator(checks.entry)] = Field(
+        "",
+        description="The editable file that trains and has `load_model`. By default the first one.",
+        examples=["train.py"],
+    )
+    corpus: Annotated[str, AfterValidator(checks.corpus)] = Field(
+        "embedded",
+        description="Text to train and score on: `embedded` (documentation, 6 MB, fetched with pip) or `path:DIR` "
+        "(a folder of .txt, .jsonl or .parquet files).",
+        examples=["path:data"],
+    )
+    vocab_size: whole(512, 65536) | Auto = Field(
+        "auto",
+        description="Size of the tokenizer's vocabulary. `auto` is 2048 on a CPU, 8192 on an accelerator.",
+        examples=[4096],
+    )
+    sequence_length: whole(16, 65536) | Auto = Field(
+        "auto",
+        description="Tokens in one training or scoring sequence. `auto` is 256 on a CPU, 2048 on an accelerator.",
+        examples=[512],
+    )
+    eval_tokens: Annotated[whole(1) | Auto, AfterValidator(checks.eval_tokens)] = Field(
+        "auto",
+        description="Validation tokens that one measurement scores. `auto` is 32768 on a CPU, 1048576 on an accelerator.",
+        examples=[65536],
+    )
+    budget: Annotated[str, BeforeValidator(checks.budget), TEXT] = Field(
+        "auto",
+        description="Training time of one measurement (a command's whole run): wall time like `5m`, or CPU time like `10s cpu`. "
+        "`auto` is `10s cpu` on a CPU, `5m` on an accelerator.",
+        examples=["5m"],
+    )
+    device: Device | Auto = Field(
+        "auto",
+        description="Where candidates run. `auto` is the best device that torch finds.",
+        examples=["cpu"],
+    )
+    sandbox: Literal["auto", "require", "none"] = Field(
+        "auto",
+        description="`auto` isolates candidates as well as the machine allows, `require` refuses to run without isolation, "
+        "`none` uses none. `autoresearch doctor` says what is possible.",
+        examples=["auto"],
+    )
+    proposer: Annotated[str, AfterValidator(checks.proposer)] = Field(
+        "constants",
+        description="Who proposes changes: `constants` (tunes the UPPER_CASE numbers at the top of the editable files) or "
+        "`replay:DIR` (the patches of a folder, in order).",
+        examples=["replay:patches"],
+    )
+    baseline_seeds: whole(3, 64) = Field(
+        4,
+        description="Runs of the unchanged target before the first proposal. They measure the noise, which takes at least 3.",
+        examples=[4],
+    )
+    max_experiments: whole(1) | None = Field(
+        None,
+        description="Experiments in one `run`. `null`: no limit.",
+        examples=[100],
+    )
+    stop_after: Annotated[str | None, BeforeValidator(checks.duration), DURATION] = Field(
+        "8h",
+        description="Start no new experiment when `run` has lasted this long. `null`: no limit.",
+        examples=["90m"],
+    )
+    state_dir: Annotated[Path, AfterValidator(checks.state_dir), TEXT] = Field(
+        Path(".autoresearch"),
+        description="Folder for the ledger, patches, worktrees and reports; from the repository's top unless absolute.",
+        examples=[".autoresearch"],
+    )
+
+    _root: Path = PrivateAttr(default=Path("."))
+
+    def model_post_init(self, context: Any) -> None:
+        self._root = context["root"]
+
+    @classmethod
+    def load(
+        cls,
+        root: Path,
+        config: str | Path = "autoresearch.yml",
+        overrides: Mapping[str, Any] | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> "Settings":
+        """Options win over the environment (`AUTORESEARCH_DEVICE`, ...), which wins over the file. UsageError names every bad field."""
+        path = Path(root) / config
+        values, lines = yamlfile.read(path)
+        places = {name: f"{path.name}:{line}" for name, line in lines.items()}
+        for name in FROM_ENVIRONMENT:
+            variable = f"AUTORESEARCH_{name.upper()}"
+            if environ.get(variable):
+                values[name], places[name] = environ[variable], variable
+        for name, value in (overrides or {}).items():
+            values[name], places[name] = value, f"--{name.replace('_', '-')}"
+        return cls.build(root, values, path, places)
+
+    @classmethod
+    def build(
+        cls, root: Path, values: Mapping[str, Any], config: Path = Path("autoresearch.yml"), places: Mapping[str, str] | None = None
+    ) -> "Settings":
+        """Settings from values that need not come from a file. `places` says where each was written."""
+        try:
+            return cls.model_validate(dict(values), context={"root": Path(root).resolve(), "config": config})
+        except ValidationError as error:
+            raise UsageError(checks.explain(error, cls, config.name, places or {})) from None
+
+    @property
+    def root(self) -> Path:
+        """Top folder of the target's repository."""
+        return self._root
+
+    @property
+    def branch(self) -> str:
+        return f"autoresearch/{self.name}"
+
+    @property
+    def limit(self) -> Budget:
+        """`budget`, parsed; only after `resolved`."""
+        return Budget.parse(self.budget)
+
+    @property
+    def stop_after_seconds(self) -> float | None:
+        return None if self.stop_after is None else parse_duration(self.stop_after)
+
+    def editable_files(self, tree: Container[str]) -> list[str]:
+        """The editable paths, each of which a commit's `tree` must have. UsageError names those that were never committed."""
+        missing = [path for path in self.editable if path not in tree]
+        if missing:
+            raise UsageError(f"editable: {', '.join(missing)} is not in the commit that the research starts from; commit it first")
+        return list(self.editable)
+
+    def resolved(self, device: Device) -> "Settings":
+        """Every `auto` replaced by the value for `device`, which the referee detects (`python -m eval machine`)."""
+        automatic = {name: value for name, value in AUTO[device != "cpu"].items() if getattr(self, name) == "auto"}
+        if "eval_tokens" in automatic:
+            automatic["eval_tokens"] = max(automatic["eval_tokens"], automatic.get("sequence_length", self.sequence_length))
+        return self.model_copy(update={**automatic, "device": device})
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema that editors use to complete and check autoresearch.yml."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Settings.model_json_schema()}
+
+
+if __name__ == "__main__" and sys.argv[1:] == ["--schema"]:
+    import json
+
+    print(json.dumps(schema(), indent=2))

@@ -1,0 +1,171 @@
+"""`autoresearch doctor`: what it finds on real repositories, interpreters and folders."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from bot import probe
+from bot.cli import cli
+from tests.conftest import commit_all, git, make_repo
+
+COMMAND_TARGET = "editable: bench.py\ncommand: python bench.py\nmetric: seconds\n"
+NAMES = ["python", "git", "repository", "settings", "editable files", "torch", "machine", "disk, state", "state", "disk, cache", "cache",
+         "bubblewrap", "user namespaces", "landlock", "API keys", "pip", "optuna", "matplotlib"]  # fmt: skip
+
+
+@pytest.fixture
+def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("AUTORESEARCH_CACHE", str(tmp_path / "cache"))
+    return make_repo(tmp_path / "repo", {"bench.py": "", "autoresearch.yml": COMMAND_TARGET})
+
+
+def run(folder: Path, *args: str) -> click.testing.Result:
+    return CliRunner().invoke(cli, ["-C", str(folder), "doctor", *args], prog_name="autoresearch")
+
+
+def line(folder: Path, name: str) -> dict:
+    return next(check for check in json.loads(run(folder, "--json").stdout)["checks"] if check["name"] == name)
+
+
+def test_json_has_every_line(repo):
+    assert [check["name"] for check in json.loads(run(repo, "--json").stdout)["checks"]] == NAMES
+
+
+def test_whatever_is_not_ok_has_a_fix(repo):
+    assert [c for c in json.loads(run(repo, "--json").stdout)["checks"] if (c["state"] == "ok") == bool(c["fix"])] == []
+
+
+def test_table_and_json_say_the_same(repo):
+    table = run(repo).stdout
+    for check in json.loads(run(repo, "--json").stdout)["checks"]:
+        assert f"{check['state']:4}  {check['name']}" in table
+
+
+def test_exit_code_0_without_a_fail(repo):
+    result = run(repo, "--json")
+    assert result.exit_code == 0 and json.loads(result.stdout)["ok"] is True
+
+
+def test_exit_code_1_with_a_fail(repo):
+    (repo / "autoresearch.yml").write_text("editable: gone.py\n")
+    result = run(repo, "--json")
+    assert result.exit_code == 1 and json.loads(result.stdout)["ok"] is False
+
+
+def test_it_changes_nothing(repo, tmp_path):
+    run(repo)
+    assert git(repo, "status", "--porcelain", "--ignored") == "" and not (tmp_path / "cache").exists()
+
+
+def test_keys_are_named_and_never_shown(repo, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-private-value")
+    for result in (run(repo), run(repo, "--json")):
+        assert "OPENAI_API_KEY" in result.output and "private-value" not in result.output
+
+
+def test_outside_a_repository(tmp_path):
+    assert line(tmp_path, "repository")["state"] == "fail" and "git init" in line(tmp_path, "repository")["fix"]
+
+
+def test_a_repository_without_commits(tmp_path):
+    git(tmp_path, "init", "-q")
+    assert "no commits yet" in line(tmp_path, "repository")["fact"]
+
+
+def test_detached_head(repo):
+    git(repo, "checkout", "-q", "--detach")
+    assert line(repo, "repository")["state"] == "warn" and "detached" in line(repo, "repository")["fact"]
+
+
+def test_uncommitted_changes(repo):
+    (repo / "bench.py").write_text("x = 2\n")
+    assert line(repo, "editable files")["state"] == "warn" and "bench.py" in line(repo, "editable files")["fact"]
+
+
+def test_no_settings_file(repo):
+    (repo / "autoresearch.yml").unlink()
+    commit_all(repo)
+    assert line(repo, "settings")["fix"] == "autoresearch init"
+
+
+def test_bad_settings(repo):
+    (repo / "autoresearch.yml").write_text(COMMAND_TARGET + "budget: -5m\n")
+    assert line(repo, "settings")["state"] == "fail" and "budget" in line(repo, "settings")["fact"]
+
+
+def test_a_cache_that_cannot_be_written(repo, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("AUTORESEARCH_CACHE", str(tmp_path / "file" / "cache"))
+    assert line(repo, "cache")["state"] == "fail" and "AUTORESEARCH_CACHE" in line(repo, "cache")["fix"]
+
+
+def test_torch_is_found_through_the_referee(repo):
+    (repo / "autoresearch.yml").write_text("editable: bench.py\ndevice: cpu\n")
+    found = line(repo, "torch")
+    version = subprocess.run(
+        [sys.executable, "-c", "import torch; print(torch.__version__)"], capture_output=True, text=True
+    ).stdout.strip()
+    assert found["state"] == "ok" and version.split("+")[0] in found["fact"] and "cpu" in found["fact"]
+
+
+def test_an_interpreter_without_torch(repo, tmp_path):
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+    (repo / "autoresearch.yml").write_text(f"editable: bench.py\npython: {tmp_path}/bare/bin/python\n")
+    assert line(repo, "torch")["state"] == "fail" and "pip install torch" in line(repo, "torch")["fix"]
+
+
+def test_a_command_target_needs_no_torch(repo):
+    assert "not needed" in line(repo, "torch")["fact"]
+
+
+def script(folder: Path, name: str, text: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+    (folder / name).chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("body", "state", "words"),
+    [
+        ("echo bubblewrap 1.2.3", "ok", "bubblewrap 1.2.3, works"),
+        ('[ "$1" = --version ] && echo bubblewrap 1.2.3', "warn", "cannot make namespaces"),
+        ("exit 1", "warn", "not found"),
+    ],
+)
+def test_bubblewrap_is_tried(tmp_path, monkeypatch, body, state, words):
+    script(tmp_path / "bin", "bwrap", body)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+    assert (probe.bubblewrap().state, words in probe.bubblewrap().fact) == (state, True)
+
+
+def test_a_required_sandbox_that_is_impossible_fails(repo, tmp_path, monkeypatch):
+    script(tmp_path / "bin", "bwrap", "exit 1")
+    monkeypatch.setattr(probe, "landlock", lambda: probe.Line("landlock", "warn", "not available", "newer kernel"))
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+    (repo / "autoresearch.yml").write_text(COMMAND_TARGET + "sandbox: require\n")
+    assert line(repo, "sandbox")["state"] == "fail"
+
+
+def test_without_git(repo, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert line(repo, "git")["state"] == "fail" and line(repo, "repository")["state"] == "fail"
+
+
+def test_a_missing_package_names_pip():
+    assert probe.package("no_such_package", "does x") == probe.Line(
+        "no_such_package", "fail", "cannot be imported: No module named 'no_such_package'", "pip install no_such_package; it does x"
+    )
+
+
+def test_a_package_that_is_not_needed_only_warns():
+    assert probe.package("no_such_package", "does x", needed=False).state == "warn"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux has /proc")
+def test_landlock_and_namespaces_answer():
+    assert {probe.landlock().state, probe.namespaces().state} <= {"ok", "warn"}
