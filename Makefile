@@ -25,7 +25,7 @@ bench: $(VENV)/.test
 	@for f in benchmarks/*.py; do echo "== $$f"; $(BIN)/python $$f || exit 1; done
 
 schema: $(VENV)/.run
-	$(BIN)/python -m bot.settings > schema/autoresearch.schema.json
+	$(BIN)/python -m bot.settings --schema > schema/autoresearch.schema.json
 
 $(VENV)/.python:
 	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.11")'

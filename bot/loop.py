@@ -39,6 +39,9 @@ class Night:
     stop: Stop
     started: float = field(default_factory=time.monotonic)
 
+    def __post_init__(self) -> None:
+        self.tried_before = self.history.tried
+
     def record(self, event: Event) -> None:
         self.ledger.append(event)
         self.history.add(event)
@@ -47,8 +50,9 @@ class Night:
         limit = self.settings.stop_after_seconds
         if self.stop.soft:
             return f"stopped by {self.stop.soft}"
-        if self.settings.max_experiments is not None and self.history.tried >= self.settings.max_experiments:
-            return f"{self.history.tried} experiments done (max_experiments)"
+        done = self.history.tried - self.tried_before
+        if self.settings.max_experiments is not None and done >= self.settings.max_experiments:
+            return f"{done} experiments done (max_experiments)"
         if limit and time.monotonic() - self.started >= limit:
             return f"no new proposal after {self.settings.stop_after} (stop_after)"
         return None

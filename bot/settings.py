@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -201,13 +201,6 @@ class Settings(BaseModel):
     @property
     def stop_after_seconds(self) -> float | None:
         return None if self.stop_after is None else parse_duration(self.stop_after)
-
-    def editable_files(self, tree: Container[str]) -> list[str]:
-        """The editable paths, each of which a commit's `tree` must have. UsageError names those that were never committed."""
-        missing = [path for path in self.editable if path not in tree]
-        if missing:
-            raise UsageError(f"editable: {', '.join(missing)} is not in the commit that the research starts from; commit it first")
-        return list(self.editable)
 
     def resolved(self, device: Device) -> "Settings":
         """Every `auto` replaced by the value for `device`, which the referee detects (`python -m eval machine`)."""

@@ -10,7 +10,7 @@ from . import load_settings, place
 
 
 @click.command("run", short_help="Propose, measure and keep changes.")
-@click.option("--max-experiments", type=int, help="Stop when the research has this many experiments.")
+@click.option("--max-experiments", type=int, help="Stop after this many experiments.")
 @click.option("--stop-after", metavar="DURATION", help="Start no new experiment after this long, e.g. 90m.")
 @click.option("--budget", help="Training time of one measurement, e.g. 5m or 10s cpu.")
 @click.option("--proposer", help="constants, or replay:DIR.")
