@@ -151,7 +151,7 @@ def test_a_baseline_that_fails_ends_the_night_with_its_log(tmp_path):
 
 
 def start(root, **extra):
-    slow = SCORE.replace("import os, random", "import os, random, time; time.sleep(1.0)")
+    slow = SCORE.replace("import os, random", "import os, random, time; time.sleep(0.5)")
     (root / "score.py").write_text(slow)
     commit_all(root)
     return subprocess.Popen(
