@@ -1,0 +1,57 @@
+"""Budgets: how long a candidate may train, and on which clock (DESIGN 5, step 1).
+
+`5m` is wall time, the default on an accelerator. `10s cpu` is CPU seconds of the whole process tree, the default on a
+CPU: there wall time measures the neighbours (the same seed got 62 steps on a busy machine and 206 on a quiet one).
+"""
+
+import re
+from dataclasses import dataclass
+
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+SAVE_FLOOR_SECONDS = 1.0
+SAVE_FRACTION = 0.01
+SAVE_BYTES_PER_SECOND = 500e6
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of `90s`, `5m`, `1.5h` or `1h30m`. ValueError (one sentence) for anything else or for zero."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smh])", str(text).strip())
+    if not parts or "".join(a + b for a, b in parts) != str(text).strip():
+        raise ValueError(f"{text!r} is not a duration; write it like 90s, 5m or 1h30m")
+    seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
+    if seconds <= 0:
+        raise ValueError(f"{text!r} is not a duration above zero")
+    return seconds
+
+
+def format_duration(seconds: float) -> str:
+    """The shortest text that `parse_duration` reads back as the same number: 300 -> `5m`."""
+    for unit in "hm":
+        if seconds >= UNITS[unit] and seconds % UNITS[unit] == 0:
+            return f"{int(seconds / UNITS[unit])}{unit}"
+    return f"{seconds:g}s"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """`seconds` on `clock`: "wall" or "cpu" (user + system time of every process of the candidate)."""
+
+    seconds: float
+    clock: str = "wall"
+
+    @classmethod
+    def parse(cls, text: str) -> "Budget":
+        """`5m`, `90s wall`, `10s cpu`. ValueError with one sentence otherwise."""
+        words = str(text).split()
+        if not words or len(words) > 2 or (len(words) == 2 and words[1] not in ("cpu", "wall")):
+            raise ValueError(f"{text!r} is not a budget; write it like 5m (wall time) or 10s cpu (CPU time)")
+        return cls(parse_duration(words[0]), words[1] if len(words) == 2 else "wall")
+
+    def __str__(self) -> str:
+        return format_duration(self.seconds) + (" cpu" if self.clock == "cpu" else "")
+
+    def save_allowance(self, checkpoint_bytes: int) -> float:
+        """Seconds, on the budget's clock, between the end of the budget and a complete checkpoint.
+
+        Tight on purpose: what it grants beyond saving is training time that nobody pays for."""
+        return max(SAVE_FLOOR_SECONDS, SAVE_FRACTION * self.seconds) + checkpoint_bytes / SAVE_BYTES_PER_SECOND

@@ -1,0 +1,76 @@
+"""The process that runs the trained model: token ids in, logits out. It never holds a target.
+
+    python -P -m eval.worker --socket FD --memory FD        (spawned by eval.measure, never by hand)
+
+Pre-warmed like the trainer: torch is imported before it is told which candidate and checkpoint to load. Two slots of shared
+memory: it computes block i + 1 while the referee reads block i.
+"""
+
+import argparse
+import importlib.util
+import mmap
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+from eval import session
+from eval.wire import Channel
+
+TORCH_DTYPES = {"uint16": torch.uint16, "uint32": torch.uint32}
+SENT = (torch.float32, torch.bfloat16, torch.float16)  # what the referee reads; other floats are sent as float32
+
+
+def load(order: dict):
+    """The candidate's model. Its folders go to the end of sys.path, the module is named `candidate`, not `__main__`."""
+    entry = Path(order["candidate"]) / order["entry"]
+    sys.path += [str(entry.parent), order["candidate"]]
+    spec = importlib.util.spec_from_file_location("candidate", entry)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["candidate"] = module
+    spec.loader.exec_module(module)
+    if not hasattr(module, "load_model"):
+        raise AttributeError(f"{order['entry']} defines no load_model(directory, device)")
+    model = module.load_model(Path(order["output"]), order["device"])
+    return model.eval() if isinstance(model, torch.nn.Module) else model
+
+
+def serve(channel: Channel, memory: mmap.mmap, order: dict, model) -> None:
+    """Answers `block` messages until the referee closes the socket. Inputs (B, T) -> logits (B, T, V) into the same slot."""
+    rows, length, vocab = order["rows"], order["sequence_length"], order["vocab_size"]
+    kind = TORCH_DTYPES[order["dtype"]]
+    while (block := channel.receive()) is not None:
+        slot = block["slot"]
+        inputs = torch.frombuffer(memory, dtype=kind, count=rows * length, offset=order["inputs"][slot])
+        with torch.inference_mode():
+            logits = model(inputs.to(torch.int64).reshape(rows, length).to(order["device"]))
+            if not isinstance(logits, torch.Tensor) or not logits.is_floating_point():
+                got = logits.dtype if isinstance(logits, torch.Tensor) else type(logits).__name__
+                raise TypeError(f"the model must return a float tensor of logits, not {got}")
+            dtype = logits.dtype if logits.dtype in SENT else torch.float32
+            if tuple(logits.shape) == (rows, length, vocab):  # else there is no room for it; the referee judges the shape
+                torch.frombuffer(memory, dtype=dtype, count=logits.numel(), offset=order["logits"][slot]).view(logits.shape).copy_(logits)
+        channel.send(op="logits", slot=slot, shape=list(logits.shape), dtype=str(dtype).removeprefix("torch."))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--socket", type=int, required=True)
+    parser.add_argument("--memory", type=int, required=True)
+    args = parser.parse_args()
+    channel = Channel.of_fd(args.socket)
+    os.set_inheritable(args.memory, False)
+    channel.send(op="hello", pid=os.getpid())
+    order = channel.receive()
+    if order is None:  # the training failed: nothing to score
+        return
+    session.attach(order)
+    session.reseed()
+    model = load(order)
+    channel.send(op="loaded")
+    serve(channel, mmap.mmap(args.memory, order["size"]), order, model)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Candidates that fail, each in its own way: the outcome, the sentence, and never a value."""
+
+import pytest
+
+from tests.eval.rig import BIGRAM, MODEL, Measured, make_corpus
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return make_corpus(tmp_path_factory.mktemp("tiny") / "corpus")
+
+
+AT_START = "raise ValueError('no such layer')\n"
+
+
+def in_training(code: str) -> str:
+    return BIGRAM.replace("        step += 1\n", f"        step += 1\n        {code}\n")
+
+
+def at_save(code: str) -> str:
+    return BIGRAM.replace("    save(counts.log())", f"    {code}")
+
+
+def in_model(code: str) -> str:
+    return BIGRAM.replace("        return self.table[inputs]", f"        {code}")
+
+
+CASES = {
+    "raises at start": (AT_START, "crash", "ValueError: no such layer"),
+    "raises in training": (in_training("step > 3 and 1 / 0"), "crash", "ZeroDivisionError: division by zero"),
+    "memory error": (in_training("torch.empty(1 << 60)"), "oom", "out of memory while"),
+    "killed from outside": (in_training("os.kill(os.getpid(), 9)"), "invalid", "killed from outside (SIGKILL)"),
+    "segmentation fault": (in_training("os.kill(os.getpid(), 11)"), "crash", "died of SIGSEGV"),
+    "disk full": (at_save("raise OSError(28, os.strerror(28))"), "invalid", "the disk is full"),
+    "never saves": (at_save("pass"), "crash", "model.safetensors is missing"),
+    "never trains": (MODEL + "save(torch.zeros(64, 64))\n", "crash", "without asking for a real batch"),
+    "saves slowly": (at_save("time.sleep(30); save(counts.log())"), "timeout", "within 1.0 s after the budget"),
+    "giant checkpoint": (at_save("save(counts); os.truncate(session.output / 'model.safetensors', 20 << 30)"), "violation", "over the"),
+    "NaN": (at_save("save(counts * float('nan'))"), "crash", "logits are NaN (the run diverged?)"),
+    "wrong shape": (in_model("return self.table[inputs][:, :-1]"), "crash", "(32, 31, 64), expected (B, T, V) = (32, 32, 64)"),
+    "not a tensor": (in_model("return 3.0"), "crash", "must return a float tensor of logits, not float"),
+    "dies while scoring": (in_model("os._exit(3)"), "crash", "exit code 3 while computing logits"),
+    "huge batch": (BIGRAM.replace("session.batches(4)", "session.batches(1 << 30)"), "crash", "rows of 32 tokens is outside 1 to"),
+    "garbage on the socket": (in_training("session._channel.sock.send(b'junk\\n')"), "violation", "broke the protocol"),
+    "hangs up": (in_training("session._channel.sock.close(); time.sleep(60)"), "violation", "closed the referee's socket"),
+    "edits itself": (in_training("Path(__file__).write_text('changed')"), "invalid", "files changed during the run"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_failure(name, corpus, tmp_path):
+    source, outcome, reason = CASES[name]
+    run = Measured(tmp_path, source, corpus)
+    assert (run["outcome"], run["val_bpb"]) == (outcome, None), (run["reason"], run.log)
+    assert reason in run["reason"]
+    assert run.process.returncode == 0 and list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_log_of_a_crash_ends_with_the_traceback(corpus, tmp_path):
+    run = Measured(tmp_path, "import sys\nfor i in range(500):\n    print('line', i)\n" + AT_START, corpus)
+    lines = run.log.splitlines()
+    assert len(lines) == 50 and lines[0].startswith("line ") and lines[-1] == "ValueError: no such layer"

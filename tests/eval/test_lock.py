@@ -1,0 +1,75 @@
+"""Digests that name the referee and the candidate, and the copy that holds the referee alone."""
+
+import subprocess
+import sys
+
+import pytest
+
+from eval import lock
+
+
+@pytest.fixture
+def tree(tmp_path):
+    folder = tmp_path / "tree"
+    (folder / "train").mkdir(parents=True)
+    (folder / "train" / "train.py").write_text("A = 1\n")
+    return folder
+
+
+def test_stage_holds_the_referee_alone(tmp_path):
+    home = lock.stage(tmp_path)
+    assert [path.name for path in home.iterdir()] == ["eval"] and home.name == lock.code_digest()
+    code = "import eval.measure; print(eval.measure.__file__)"
+    done = subprocess.run([sys.executable, "-P", "-c", code], env={"PYTHONPATH": str(home)}, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(str(home))
+
+
+def test_stage_is_idempotent(tmp_path):
+    first = lock.stage(tmp_path)
+    mark = (first / "eval" / "lock.py").stat().st_mtime_ns
+    assert lock.stage(tmp_path) == first and (first / "eval" / "lock.py").stat().st_mtime_ns == mark
+    assert [path.name for path in tmp_path.iterdir()] == [first.name]
+
+
+def test_edited_stage_is_replaced(tmp_path):
+    home = lock.stage(tmp_path)
+    (home / "eval" / "score.py").write_text("cheat = True\n")
+    assert lock.code_digest(lock.stage(tmp_path) / "eval") == lock.code_digest()
+
+
+def test_metric_version_depends_on_corpus_and_constants():
+    base = lock.metric_version("corpus", {"eval_tokens": 1})
+    assert base == lock.metric_version("corpus", {"eval_tokens": 1})
+    assert len({base, lock.metric_version("other", {"eval_tokens": 1}), lock.metric_version("corpus", {"eval_tokens": 2})}) == 3
+
+
+def test_code_digest_depends_on_every_file(tmp_path):
+    package = lock.stage(tmp_path) / "eval"
+    for path in package.glob("*.py"):
+        before, text = lock.code_digest(package), path.read_bytes()
+        path.write_bytes(text + b"#")
+        assert lock.code_digest(package) != before, path.name
+
+
+@pytest.mark.parametrize("change", ["content", "name", "new", "link", "mode of being"])
+def test_tree_digest_sees_a_change(tree, change):
+    before, file = lock.tree_digest(tree), tree / "train" / "train.py"
+    if change == "content":
+        file.write_text("A = 2\n")
+    elif change == "name":
+        file.rename(file.with_name("other.py"))
+    elif change == "new":
+        (tree / "new.py").write_text("")
+    elif change == "link":
+        (tree / "folder").symlink_to("/")
+    else:
+        file.rename(tree / "moved")
+        file.symlink_to(tree / "moved")
+    assert lock.tree_digest(tree) != before
+
+
+def test_tree_digest_ignores_git(tree):
+    before = lock.tree_digest(tree)
+    (tree / ".git").mkdir()
+    (tree / ".git" / "index").write_text("x")
+    assert lock.tree_digest(tree) == before
