@@ -1,0 +1,94 @@
+"""What the ledger says about the constants: which values were tried, against which champion, and how it went."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import fmean, variance
+
+from bot.history import History
+from bot.proposers.source import evaluate
+from bot.records import Experiment
+
+SOURCE = "constants"
+FAILURES = {"crash", "oom", "timeout", "violation"}
+MOVED = re.compile(r"(\S.*?) (\S+) -> (\S+)")
+UNKNOWN_NOISE = 1e-3  # of the value, until two runs of one commit are known
+
+Values = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Past:
+    """One earlier experiment. `champion` holds the champion's values of its time, as far as they are known."""
+
+    experiment: Experiment
+    champion: Values
+    changed: Values
+
+    @property
+    def values(self) -> Values:
+        return self.champion | self.changed
+
+    @property
+    def failed(self) -> bool:
+        return self.experiment.status in FAILURES and not self.experiment.proposal.rejected
+
+
+def describe(moves: list[tuple[str, str, str]]) -> str:
+    """`NAME old -> new, ...`: what a person reads, and where `recall` finds the old values again."""
+    return ", ".join(f"{name} {''.join(old.split())} -> {''.join(new.split())}" for name, old, new in moves)
+
+
+def recall(history: History, current: Values) -> Iterator[Past]:
+    """Newest first, so that each keep passed on the way undoes itself."""
+    champion = current
+    for experiment in reversed(history.experiments.values()):
+        proposal = experiment.proposal
+        if proposal and proposal.source == SOURCE:
+            champion = champion | {name: value for name, value in _before(proposal.hypothesis).items() if name in current}
+            yield Past(experiment, champion, proposal.params)
+
+
+def _before(hypothesis: str) -> Values:
+    parts = [MOVED.fullmatch(part) for part in hypothesis.split(", ")]
+    values = {match[1]: evaluate(match[2]) for match in parts if match}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+class Scale:
+    """Turns results into units of the noise, so that budgets and machines of different nights speak one language."""
+
+    def __init__(self, history: History, direction: str):
+        self.history, self.sign = history, 1 if direction == "min" else -1
+        self._noise: dict[str, float] = {}
+
+    def loss(self, experiment: Experiment) -> tuple[float, float] | None:
+        """How much worse than its champion, with the variance; None where the result says nothing about the change."""
+        screens = [m for m in experiment.runs("screen") if m.outcome == "ok" and m.value is not None]
+        if not screens or experiment.verdict is None or experiment.status not in ("keep", "discard"):
+            return None
+        context = screens[0].context
+        champions = self.history.champion_runs(experiment.proposal.parent, context)
+        fresh = max(1, experiment.verdict.seeds)
+        if experiment.verdict.delta is not None:
+            delta, spread = experiment.verdict.delta, 1 / fresh + 1 / max(fresh, len(champions))
+        elif champions:
+            delta = fmean(m.value for m in screens) - fmean(m.value for m in champions)
+            spread = 1 / len(screens) + 1 / len(champions)
+        else:
+            return None
+        return self.sign * delta / self.noise(context), spread
+
+    def noise(self, context: str) -> float:
+        if context not in self._noise:
+            self._noise[context] = _pooled(self.history.samples(context))
+        return self._noise[context]
+
+
+def _pooled(samples: list[list[float]]) -> float:
+    groups = [values for values in samples if len(values) > 1]
+    freedom = sum(len(values) - 1 for values in groups)
+    pooled = (sum(variance(values) * (len(values) - 1) for values in groups) / freedom) ** 0.5 if freedom else 0.0
+    every = [abs(value) for values in samples for value in values]
+    usual = UNKNOWN_NOISE * (fmean(every) if every else 1.0)
+    return pooled or usual or UNKNOWN_NOISE
