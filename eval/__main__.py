@@ -10,12 +10,15 @@ left running, no result).
 
 import argparse
 import json
+import os
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 from eval.budget import Budget
+from eval.cache import FULL
 from eval.errors import RefereeError
 from eval.measure import Request, measure, write
 
@@ -43,6 +46,7 @@ class Display:
             print(json.dumps(line), flush=True)
         except BrokenPipeError:
             self.open = False
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the flush at exit fails again: exit code 120
 
 
 def parser() -> argparse.ArgumentParser:
@@ -59,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--eval-tokens", type=int, default=32768, help="scored tokens")
     run.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
     run.add_argument("--sandbox", choices=["auto", "require", "none"], default="auto")
-    run.add_argument("--scratch", type=Path, required=True, help="a folder for private files, wiped afterwards")
+    run.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()), help="where the private folder is made, and wiped")
     run.add_argument("--out", type=Path, required=True, help="where the result is written")
     machine = commands.add_parser("machine", help="print this machine's fingerprint")
     machine.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
@@ -71,26 +75,34 @@ def run_measure(args: argparse.Namespace) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not interrupt the clean-up
         raise Terminated
 
-    signal.signal(signal.SIGTERM, terminated)
     try:
-        budget = Budget.parse(args.budget)
-    except ValueError as error:
-        raise RefereeError(str(error)) from None
-    names = ("candidate", "entry", "corpus", "seed", "split", "sequence_length", "eval_tokens", "device", "sandbox", "scratch")
-    request = Request(budget=budget, **{name: getattr(args, name) for name in names})
-    if not args.out.resolve().parent.is_dir():
-        raise RefereeError(f"the folder of --out {args.out} does not exist")
-    print("no sandbox: the candidate can read what this user can read and use the network", file=sys.stderr)
-    try:
-        result = measure(request, Display())
+        signal.signal(signal.SIGTERM, terminated)
+        result = measure(requested(args), Display())
+        write(result, args.out)
     except Terminated:
         return 143
     except KeyboardInterrupt:
         return 130
-    write(result, args.out)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise RefereeError(f"the disk is full ({error}); free some space, or set --scratch and --out to another disk") from None
     value = "none" if result["val_bpb"] is None else f"{result['val_bpb']:.6f}"
     print(f"{result['outcome']}: val_bpb {value} {result['reason']}".rstrip(), file=sys.stderr)
     return 0
+
+
+def requested(args: argparse.Namespace) -> Request:
+    """The measurement that the command line asks for. RefereeError where it asks for nonsense."""
+    try:
+        budget = Budget.parse(args.budget)
+    except ValueError as error:
+        raise RefereeError(str(error)) from None
+    if not args.out.resolve().parent.is_dir() or args.out.is_dir():
+        raise RefereeError(f"--out {args.out} must name a file in a folder that exists")
+    print("no sandbox: the candidate can read what this user can read and use the network", file=sys.stderr)
+    names = ("candidate", "entry", "corpus", "seed", "split", "sequence_length", "eval_tokens", "device", "sandbox", "scratch")
+    return Request(budget=budget, **{name: getattr(args, name) for name in names})
 
 
 def run_machine(args: argparse.Namespace) -> int:

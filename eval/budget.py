@@ -6,8 +6,10 @@ CPU: there wall time measures the neighbours (the same seed got 62 steps on a bu
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+LONGEST = 365 * 24 * 3600.0  # seconds
 SAVE_FLOOR_SECONDS = 1.0
 SAVE_FRACTION = 0.01
 SAVE_BYTES_PER_SECOND = 500e6
@@ -19,8 +21,8 @@ def parse_duration(text: str) -> float:
     if not parts or "".join(a + b for a, b in parts) != str(text).strip():
         raise ValueError(f"{text!r} is not a duration; write it like 90s, 5m or 1h30m")
     seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
-    if seconds <= 0:
-        raise ValueError(f"{text!r} is not a duration above zero")
+    if not 0 < seconds < LONGEST:
+        raise ValueError(f"{text!r} is not a duration above zero and below a year")
     return seconds
 
 
@@ -29,7 +31,7 @@ def format_duration(seconds: float) -> str:
     for unit in "hm":
         if seconds >= UNITS[unit] and seconds % UNITS[unit] == 0:
             return f"{int(seconds / UNITS[unit])}{unit}"
-    return f"{seconds:g}s"
+    return f"{Decimal(repr(seconds)).normalize():f}s"  # `:g` would round, and write 1e+06
 
 
 @dataclass(frozen=True)

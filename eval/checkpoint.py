@@ -1,10 +1,12 @@
 """Is what the candidate left a checkpoint? Plain files, a size limit, a header we parse ourselves. Nothing is executed or unpickled."""
 
+import contextlib
 import json
 import math
 import os
 import stat
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 from eval.errors import Failed
@@ -16,19 +18,37 @@ HEADER_LIMIT = 100 << 20  # safetensors' own limit for its JSON header
 ITEM_BITS = {"F64": 64, "I64": 64, "U64": 64, "C64": 64, "F32": 32, "I32": 32, "U32": 32, "F16": 16, "BF16": 16, "I16": 16, "U16": 16}
 
 
+@contextlib.contextmanager
+def entries(folder: Path) -> Iterator[tuple[int, list[os.DirEntry]]]:
+    """(descriptor, entries by name) of the output folder. Failed unless it is a folder of its own.
+
+    A link that the candidate put in its place would make the referee, which may do more, delete or hand on files elsewhere."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        raise Failed("crash", "no checkpoint: the folder session.output was removed") from None
+    except OSError as error:
+        raise Failed("violation", f"session.output is no longer the folder it was ({error.strerror})") from None
+    try:
+        yield descriptor, sorted(os.scandir(descriptor), key=lambda entry: entry.name)
+    finally:
+        os.close(descriptor)
+
+
 def inspect(folder: Path) -> tuple[list[Path], int, int]:
     """(files to hand to the worker, their bytes, parameters). Failed if it is missing, damaged (crash) or breaks a rule (violation)."""
     files, total = [], 0
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if entry.is_symlink():
-            raise Failed("violation", f"the checkpoint holds a symbolic link ({entry.name}); only plain files are allowed")
-        info = entry.stat(follow_symlinks=False)
-        if not entry.name.endswith(KEPT) or stat.S_ISDIR(info.st_mode):
-            continue
-        if not stat.S_ISREG(info.st_mode) or info.st_nlink != 1:
-            raise Failed("violation", f"{entry.name} is not a plain file with one name; only such files are allowed in a checkpoint")
-        files.append(Path(entry.path))
-        total += info.st_size  # the apparent size, so that a sparse file counts in full
+    with entries(folder) as (_, found):
+        for entry in found:
+            if entry.is_symlink():
+                raise Failed("violation", f"the checkpoint holds a symbolic link ({entry.name}); only plain files are allowed")
+            info = entry.stat(follow_symlinks=False)
+            if not entry.name.endswith(KEPT) or stat.S_ISDIR(info.st_mode):
+                continue
+            if not stat.S_ISREG(info.st_mode) or info.st_nlink != 1:
+                raise Failed("violation", f"{entry.name} is not a plain file with one name; only such files are allowed in a checkpoint")
+            files.append(folder / entry.name)
+            total += info.st_size  # the apparent size, so that a sparse file counts in full
     if total > SIZE_LIMIT:
         raise Failed("violation", f"the checkpoint has {total / 1e9:.1f} GB, over the limit of {SIZE_LIMIT / 1e9:.1f} GB")
     names = [path.name for path in files]
@@ -44,6 +64,8 @@ def count_parameters(path: Path) -> int:
 
     https://github.com/huggingface/safetensors#format. Failed("crash") if header or offsets do not fit the file."""
     size = path.stat().st_size
+    if not os.access(path, os.R_OK):
+        raise Failed("crash", f"{path.name} cannot be read: it was saved without read permission")
     with open(path, "rb") as file:
         head = file.read(8)
         length = struct.unpack("<Q", head)[0] if len(head) == 8 else 0
@@ -53,12 +75,14 @@ def count_parameters(path: Path) -> int:
             header = json.loads(file.read(length))
             tensors = [entry for name, entry in header.items() if name != "__metadata__"]
             return sum(_elements(entry, size - 8 - length) for entry in tensors)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise Failed("crash", f"{path.name} is damaged: {error}") from None
 
 
 def _elements(entry: dict, room: int) -> int:
     begin, end = entry["data_offsets"]
+    if not all(isinstance(number, int) and number >= 0 for number in entry["shape"]):
+        raise ValueError(f"a tensor has the shape {entry['shape']}")
     elements = math.prod(entry["shape"])
     if not 0 <= begin <= end <= room or elements * ITEM_BITS.get(entry["dtype"], 8) > (end - begin) * 8 * 2:  # 4-bit types: factor 2
         raise ValueError(f"a tensor of {elements} {entry['dtype']} at bytes {begin} to {end} does not fit into {room}")
@@ -66,15 +90,20 @@ def _elements(entry: dict, room: int) -> int:
 
 
 def allocated(folder: Path) -> int:
-    """Bytes on disk below `folder` while it is being written (holes of a sparse file do not count). 0 if it is not there."""
-    try:
-        return sum(entry.stat(follow_symlinks=False).st_blocks * 512 for entry in os.scandir(folder))
-    except FileNotFoundError:  # renamed under our eyes: the next poll sees it
-        return 0
+    """Bytes on disk of what is being saved in `folder` (holes of a sparse file do not count, nor do files that are left behind)."""
+    with contextlib.suppress(Failed, FileNotFoundError), entries(folder) as (_, found):  # gone, or renamed under our eyes
+        return sum(entry.stat(follow_symlinks=False).st_blocks * 512 for entry in found if entry.name.endswith(KEPT))
+    return 0
 
 
 def clear(folder: Path) -> None:
-    """Removes the plain files: what warm-up saved is no result. Folders stay, and are never handed on."""
-    for entry in os.scandir(folder):
-        if not entry.is_dir(follow_symlinks=False):
-            os.unlink(entry.path)
+    """Removes the plain files: what warm-up saved is no result. Folders stay, and are never handed on. Failed if that cannot be done."""
+    with entries(folder) as (descriptor, found):
+        for entry in found:
+            try:
+                if not entry.is_dir(follow_symlinks=False):
+                    os.unlink(entry.name, dir_fd=descriptor)
+            except FileNotFoundError:
+                continue  # the candidate removed it itself meanwhile
+            except OSError as error:
+                raise Failed("violation", f"{entry.name} in session.output cannot be removed ({error.strerror})") from None

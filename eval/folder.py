@@ -40,6 +40,8 @@ def documents(root: Path, tally: Counter) -> Iterator[str]:
     readers = {".txt": txt, ".jsonl": jsonl, ".parquet": parquet}
     for path in files(root):
         tally["files"] += 1
+        if path.exists() and not path.is_file():  # opening a fifo waits for ever, a device may never end
+            raise RefereeError(f"{path} is not a plain file; move it out of the corpus folder")
         try:
             for text in readers[path.suffix](path):
                 if text.strip():
@@ -63,7 +65,7 @@ def jsonl(path: Path) -> Iterator[str]:
                 continue
             try:
                 record = json.loads(line)
-            except json.JSONDecodeError as error:
+            except (ValueError, RecursionError) as error:
                 raise RefereeError(f"{path}, line {number} is not JSON ({error}); repair or remove the line") from None
             if not isinstance(record, dict) or not isinstance(record.get("text"), str):
                 raise RefereeError(f"{path}, line {number} has no string field `text`; each line must be an object with one")

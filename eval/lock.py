@@ -1,7 +1,9 @@
 """The lock: digests that name what measured and what was measured. Torch-free, standard library only.
 
 `metric_version` stands in every record; two results are compared only if it is equal. It covers the referee's code, the
-protocol's constants and the corpus (whose digest covers tokenizer, byte table and splits).
+protocol's constants and the corpus (whose digest covers tokenizer, byte table and splits). All of the referee's code, preparation
+and display included: a list of the files that decide the metric would be wrong one day, and then results are compared that are not
+comparable; one that differs without need only costs a new baseline.
 """
 
 import hashlib
@@ -11,6 +13,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from eval.errors import RefereeError
+
+TREE_LIMIT = 1 << 30  # bytes of a candidate's files
 PACKAGE = Path(__file__).resolve().parent
 
 
@@ -53,19 +58,31 @@ def stage(dest: Path) -> Path:
 
 
 def tree_digest(folder: Path) -> str:
-    """16 hex digits over every file below `folder`: path, content, links as their target. `.git` is not part of a candidate."""
-    digest = hashlib.sha256()
+    """16 hex digits over every file below `folder`: path, content, links as their target. `.git` is not part of a candidate.
+
+    RefereeError if a file cannot be read, or all are over TREE_LIMIT bytes: a sparse terabyte costs nothing to make and hours to hash."""
+    try:
+        return _tree_digest(folder)
+    except OSError as error:
+        raise RefereeError(f"the candidate's folder {folder} cannot be read ({error})") from None
+
+
+def _tree_digest(folder: Path) -> str:
+    digest, total = hashlib.sha256(), 0
     for root, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if name != ".git")
         links = [name for name in folders if (Path(root) / name).is_symlink()]
         for name in sorted([*files, *links]):
             path = Path(root) / name
-            relative = path.relative_to(folder).as_posix()
+            relative = os.fsencode(path.relative_to(folder))  # a name need not be UTF-8
             if path.is_symlink():
-                digest.update(f"link {relative} {os.readlink(path)}\n".encode())
+                digest.update(b"link %b %b\n" % (relative, os.fsencode(os.readlink(path))))
             elif path.is_file() and name != ".git":  # no fifos: opening one would block
+                total += path.stat().st_size
+                if total > TREE_LIMIT:
+                    raise RefereeError(f"the candidate's folder {folder} holds over {TREE_LIMIT >> 20} MB")
                 data = path.read_bytes()
-                digest.update(f"file {relative} {len(data)}\n".encode() + data)
+                digest.update(b"file %b %d\n" % (relative, len(data)) + data)
             else:
-                digest.update(f"other {relative}\n".encode())
+                digest.update(b"other %b\n" % relative)
     return digest.hexdigest()[:16]

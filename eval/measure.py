@@ -11,10 +11,12 @@ import contextlib
 import json
 import os
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,8 +50,8 @@ class Request:
         """RefereeError, one sentence, for what can be seen without starting anything."""
         if not (self.candidate / self.entry).is_file():
             raise RefereeError(f"no entry file {self.entry} in the candidate {self.candidate}; set --entry")
-        if self.seed < 0 or self.sequence_length < 1 or self.eval_tokens < 1:
-            raise RefereeError("seed must be at least 0, sequence_length and eval_tokens at least 1")
+        if not 0 <= self.seed < 1 << 63 or self.sequence_length < 1 or self.eval_tokens < 1:
+            raise RefereeError("seed must be at least 0 and below 2^63, sequence_length and eval_tokens at least 1")
         if self.sandbox == "require":
             raise RefereeError("sandbox: require needs bubblewrap or Landlock, and this version has neither; use sandbox: auto")
         try:
@@ -75,10 +77,11 @@ def measure(request: Request, notify: Callable[..., None]) -> dict:
         parts.append(Part("worker", run, staged))
         attempt(request, *parts, launched, result, notify)
     except Failed as failed:
-        result |= {"outcome": failed.outcome, "reason": failed.reason}
+        result |= {"outcome": failed.outcome, "reason": outcome.presentable(failed.reason)}
     finally:
-        survivors = [pid for part in parts for pid in part.kill()]
-        shutil.rmtree(run, ignore_errors=True)
+        with held_back(signal.SIGTERM, signal.SIGINT):
+            survivors = [pid for part in parts for pid in part.kill()]
+            wipe(run)
     if survivors:
         result |= {"outcome": "invalid", "reason": f"processes {survivors} survived SIGKILL; the machine needs a look"}
     if result["outcome"] != "ok":
@@ -86,6 +89,29 @@ def measure(request: Request, notify: Callable[..., None]) -> dict:
     result["log_tail"] = "\n".join([line for part in parts for line in part.child.log.settle()][-LOG_LINES:])
     result["seconds"] = time.monotonic() - launched
     return result
+
+
+@contextlib.contextmanager
+def held_back(*signals: signal.Signals) -> Iterator[None]:
+    """Signals that arrive in the block take effect after it: a clean-up that is interrupted leaves daemons and files behind."""
+    late: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: late.append(number)) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in late[:1]:
+            os.kill(os.getpid(), number)
+
+
+def wipe(folder: Path) -> None:
+    """Removes it all, whatever a candidate made of it: folders closed to their owner, or nested deeper than Python's stack."""
+    try:
+        shutil.rmtree(folder)
+    except (OSError, RecursionError):
+        for command in (["chmod", "-R", "u+rwx"], ["rm", "-rf"]):
+            subprocess.run([*command, "--", str(folder)], stderr=subprocess.DEVNULL, check=False)
 
 
 def attempt(request: Request, trainer: Part, worker: Part, launched: float, result: dict, notify: Callable[..., None]) -> None:
@@ -165,7 +191,11 @@ def describe(result: dict, server) -> None:
 
 
 def unchanged(candidate: Path, before: str) -> None:
-    if lock.tree_digest(candidate) != before:
+    try:
+        same = lock.tree_digest(candidate) == before
+    except RefereeError:  # it could be read before
+        same = False
+    if not same:
         raise Failed("invalid", "the candidate's files changed during the run")
 
 
@@ -196,6 +226,8 @@ def blank(request: Request) -> dict:
 def write(result: dict, path: Path) -> None:
     """Atomically: whoever sees the file sees all of it."""
     temp = path.with_name(f".{path.name}.{os.getpid()}")
-    temp.write_text(json.dumps(result, indent=1, allow_nan=False))
-    with contextlib.suppress(FileNotFoundError):
+    try:
+        temp.write_text(json.dumps(result, indent=1, allow_nan=False))
         os.replace(temp, path)
+    finally:
+        temp.unlink(missing_ok=True)

@@ -24,6 +24,11 @@ def oom_kills() -> int:
     return total
 
 
+def presentable(text: str) -> str:
+    """`text`, parts of which a candidate chose (names, messages), as one line of 500 characters at most that any file can hold."""
+    return "".join(c if c.isprintable() else "?" for c in text[:500])
+
+
 def last_exception(log: list[str]) -> str:
     """`ValueError: bad shape` out of the end of a log, else its last line."""
     for line in reversed(log):

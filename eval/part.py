@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from eval import outcome
-from eval.errors import RefereeError
+from eval.errors import Failed, RefereeError
 from eval.process import Child, clean_environment, spawn
 from eval.wire import channel_pair, memory_file
 
@@ -35,7 +35,7 @@ class Part:
         self.ready = False
 
     def hear(self) -> bool:
-        """True once it has said hello (torch is imported). RefereeError if it died: the interpreter is at fault, no candidate ran."""
+        """True once it has said hello (torch is imported). RefereeError or Failed if it died, see `broken`."""
         if not self.ready:
             self.ready = any(message["op"] == "hello" for message in self.channel.pending())
             if not self.ready and self.channel.closed:
@@ -48,8 +48,10 @@ class Part:
             raise outcome.of_exit(code, self.child.log.settle(), oom_before, "waiting to score")
         return self.hear()
 
-    def broken(self) -> RefereeError:
-        self.child.wait(2.0)
+    def broken(self) -> RefereeError | Failed:
+        """Why it ended before any candidate ran: the interpreter's fault, unless someone killed it."""
+        if (self.child.wait(2.0) or 0) < 0:
+            return outcome.of_exit(self.child.returncode, self.child.log.settle(), outcome.oom_kills(), "starting up")
         reason = outcome.last_exception(self.child.log.settle())
         return RefereeError(f"{sys.executable} cannot run the {self.role} ({reason}); `python:` must name one with torch and numpy")
 

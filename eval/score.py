@@ -195,7 +195,9 @@ def score(
 
 def check(answer: dict, shape: tuple[int, int, int]) -> None:
     """Failed("crash") unless the logits are what load_model promised."""
-    if tuple(answer.get("shape", ())) != shape:
-        raise Failed("crash", f"the model returned logits of shape {tuple(answer.get('shape', ()))}, expected (B, T, V) = {shape}")
-    if answer.get("dtype") not in ITEM:
-        raise Failed("crash", f"the model returned logits of dtype {answer.get('dtype')}, expected one of {', '.join(ITEM)}")
+    found, dtype = answer.get("shape"), answer.get("dtype")  # of the candidate's making: anything that JSON can say
+    if found != list(shape):
+        found = tuple(found) if isinstance(found, list) else found
+        raise Failed("crash", f"the model returned logits of shape {found}, expected (B, T, V) = {shape}")
+    if not isinstance(dtype, str) or dtype not in ITEM:
+        raise Failed("crash", f"the model returned logits of dtype {dtype}, expected one of {', '.join(ITEM)}")

@@ -3,7 +3,6 @@
 One loop, no threads: it wakes for a message or every 20 ms, so a spent budget is noticed while the candidate computes.
 """
 
-import math
 import os
 import select
 import time
@@ -24,6 +23,8 @@ MAX_BATCH_TOKENS = 1 << 26  # in one request: 128 x what a step of the GPU prese
 SAVE_WALL_SECONDS = 60.0  # how long saving may take in wall time when the budget counts CPU seconds (a slow disk costs none)
 EXIT_SECONDS = 4.0  # between the end of a socket and the end of its process: an interpreter with a GPU context winds down slowly
 CURVE_POINTS = 20
+LOSS_LIMIT = 1e9  # nats; a reported loss beyond is no number worth showing
+PEAK_LIMIT = 1 << 50  # bytes; what claims more is no device
 MEMORY_SECONDS = 0.5  # between two looks at the resident memory
 
 
@@ -45,7 +46,8 @@ class Training:
     def report(self, fraction: float, loss) -> None:
         """One optimizer step at `fraction` of the budget."""
         self.steps += 1
-        self.loss = float(loss) if isinstance(loss, int | float) and math.isfinite(loss) else None
+        # the comparison is false for NaN, and a sum of such losses cannot overflow
+        self.loss = float(loss) if isinstance(loss, int | float) and abs(loss) < LOSS_LIMIT else None
         if self.loss is not None:
             point = self.sums[min(CURVE_POINTS - 1, int(fraction * CURVE_POINTS))]
             point[0], point[1], point[2] = point[0] + fraction, point[1] + self.loss, point[2] + 1
@@ -108,8 +110,8 @@ class Server:
                 self.batch(rows)
         elif op == "report":
             self.result.report(min(1.0, self.clock.spent() / self.clock.budget.seconds), message.get("loss"))
-        elif op == "memory" and isinstance(message.get("peak"), int):
-            self.result.peak_memory = max(self.result.peak_memory, message["peak"])
+        elif op == "memory" and isinstance(peak := message.get("peak"), int) and peak < PEAK_LIMIT:
+            self.result.peak_memory = max(self.result.peak_memory, peak)
         elif op == "done":
             self.done = True
 

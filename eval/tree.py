@@ -1,9 +1,9 @@
 """Every process that descends from a spawned one: its CPU time, its memory, and its end. Torch-free.
 
 On Linux this process becomes the *subreaper*, so daemons that double-fork and call setsid are handed to us, not to init.
-A process belongs to the tree of `root` if its parent does, or if it is our child, we never spawned it and it is in another
-session than ours: candidates start in a session of their own and nobody can join an existing one, so this holds for every
-orphan of theirs and for none of the caller's own helpers (git, ...). Once a member, always a member.
+A process belongs to the tree of `root` if its parent does, or if it is our child, we never spawned it and its session is the root's
+or an unknown one (not ours, not another root's): candidates start in a session of their own and nobody can join an existing one,
+so this holds for every orphan of theirs and for none of the caller's own helpers (git, ...). Once a member, always a member.
 Elsewhere (macOS) psutil does the same if it is installed; without it only the process group is known, and CPU budgets are refused.
 """
 
@@ -90,13 +90,14 @@ class ProcessTree:
         while grown:
             grown = False
             for pid, stat in list(fresh.items()):
-                if pid == self.root or stat.parent in self.members or self._orphan(stat):
+                if pid == self.root and self.status is None or stat.parent in self.members or self._orphan(stat):
                     self.members[pid], self.own[pid, stat.start], grown = fresh.pop(pid), stat.own, True
         self.strangers |= fresh.keys()
 
-    @staticmethod
-    def _orphan(stat: Stat) -> bool:
-        return stat.parent == os.getpid() and stat.pid not in ROOTS and stat.session not in ROOTS | {os.getsid(0)}
+    def _orphan(self, stat: Stat) -> bool:
+        if stat.parent != os.getpid() or stat.pid in ROOTS:
+            return False
+        return stat.session == self.root or stat.session not in ROOTS | {os.getsid(0)}
 
     def _bury(self, pid: int) -> None:
         """Reaps a dead child of ours. The root's status is kept for `eval.process.Child`."""

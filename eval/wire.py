@@ -46,12 +46,12 @@ class Channel:
         except (BrokenPipeError, ConnectionResetError):
             self.closed = True  # the reader sees the end of the stream, with the reason, on its own
 
-    def _fill(self, flags: int = 0) -> bool:
-        """Reads once; False if nothing was there. At the end of the stream sets `closed`."""
+    def _fill(self, flags: int = 0) -> None:
+        """Reads once. At the end of the stream sets `closed`."""
         try:
             data = self.sock.recv(1 << 16, flags)
         except BlockingIOError:
-            return False
+            return
         except ConnectionResetError:
             data = b""
         self.closed = self.closed or not data
@@ -61,18 +61,18 @@ class Channel:
         for line in lines:
             try:
                 message = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise Breach(f"it sent {line[:80]!r}, which is no message") from None
             if not isinstance(message, dict) or not isinstance(message.get("op"), str):
                 raise Breach(f"it sent {line[:80]!r}, which is no message")
             self.lines.append(message)
-        return bool(data)
 
     def receive(self) -> dict | None:
         """The next message, waiting for it; None at the end of the stream."""
         while not self.lines:
-            if self.closed or not (self._fill() or not self.closed):
+            if self.closed:
                 return None
+            self._fill()
         return self.lines.pop(0)
 
     def pending(self) -> list[dict]:

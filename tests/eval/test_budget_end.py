@@ -172,3 +172,22 @@ def test_killed_worker_is_invalid(under_way, tmp_path, corpus, dump):
     os.kill(max(children), signal.SIGKILL)  # trainer and worker are spawned in this order
     until(lambda: referee.poll() is not None or time.sleep(0.05))
     assert json.loads((tmp_path / "out.json").read_text())["outcome"] == "invalid"
+
+
+def test_a_child_killed_before_it_is_ready_is_invalid(corpus, tmp_path):
+    argv = arguments(make_candidate(tmp_path / "c"), corpus, tmp_path / "scratch", tmp_path / "out.json")
+    referee = subprocess.Popen(argv, env=environment(), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    until(lambda: [path for path in Path("/proc").iterdir() if path.name.isdigit() and parent(int(path.name)) == referee.pid])
+    child = min(int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit() and parent(int(path.name)) == referee.pid)
+    os.kill(child, signal.SIGKILL)
+    assert referee.wait(30) == 0
+    assert json.loads((tmp_path / "out.json").read_text())["outcome"] == "invalid"
+
+
+def test_a_signal_during_the_clean_up_waits_for_its_end(tmp_path):
+    code = (
+        "import os, signal; from eval.measure import held_back; signal.signal(15, lambda *_: print('handled', flush=True))\n"
+        "with held_back(signal.SIGTERM): os.kill(os.getpid(), 15); print('cleaned', flush=True)"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], env=environment(), capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["cleaned", "handled"]

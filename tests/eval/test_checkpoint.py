@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.checkpoint import SIZE_LIMIT, clear, inspect
+from eval.checkpoint import SIZE_LIMIT, allocated, clear, inspect
 from eval.errors import Failed
 
 
@@ -90,6 +90,9 @@ def test_pickle_is_left_behind(good):
         ({"a": tensor([1 << 40], 0, 4)}, bytes(4)),  # more elements than bytes
         ({"a": tensor([1], 8, 4)}, bytes(8)),
         ({"a": {"shape": [1]}}, bytes(4)),
+        ({"a": tensor([float("nan")], 0, 4)}, bytes(4)),
+        ({"a": tensor([-1], 0, 4)}, bytes(4)),
+        (b'{"a": ' + b"[" * 50_000, b""),
     ],
 )
 def test_damaged_header_is_a_crash(tmp_path, header, data):
@@ -106,3 +109,25 @@ def test_absurd_header_length_is_a_crash(tmp_path):
 def test_clear_removes_what_warm_up_saved(good):
     clear(good)
     assert list(good.iterdir()) == []
+
+
+@pytest.mark.parametrize("use", [clear, inspect])
+def test_a_link_in_place_of_the_folder_is_not_followed(good, tmp_path_factory, use):
+    link = tmp_path_factory.mktemp("run") / "output"
+    link.symlink_to(good)
+    with pytest.raises(Failed) as caught:
+        use(link)
+    assert caught.value.outcome == "violation" and len(list(good.iterdir())) == 2
+
+
+@pytest.mark.parametrize("use", [clear, inspect])
+def test_a_removed_folder_is_a_crash(tmp_path, use):
+    with pytest.raises(Failed) as caught:
+        use(tmp_path / "gone")
+    assert caught.value.outcome == "crash"
+
+
+def test_only_what_is_handed_on_counts_as_saved(good):
+    before = allocated(good)
+    (good / "ballast").write_bytes(bytes(1 << 20))
+    assert 0 < allocated(good) == before

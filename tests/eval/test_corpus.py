@@ -433,3 +433,10 @@ def test_links_and_strange_paths_in_an_archive_are_passed_over(tmp_path):
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         tar.addfile(link)
     assert list(fetch.documents(tmp_path / "a.tar.gz")) == ["x"]
+
+
+def test_a_fifo_is_refused_instead_of_waited_for(source, tmp_path):
+    shutil.copytree(source, tmp_path / "texts")
+    os.mkfifo(tmp_path / "texts" / "pipe.txt")
+    with pytest.raises(RefereeError, match="not a plain file"):
+        prepare(f"path:{tmp_path / 'texts'}", VOCAB, tmp_path / "cache")

@@ -42,6 +42,19 @@ CASES = {
     "dies while scoring": (in_model("os._exit(3)"), "crash", "exit code 3 while computing logits"),
     "huge batch": (BIGRAM.replace("session.batches(4)", "session.batches(1 << 30)"), "crash", "rows of 32 tokens is outside 1 to"),
     "garbage on the socket": (in_training("session._channel.sock.send(b'junk\\n')"), "violation", "broke the protocol"),
+    "nonsense in telemetry": (
+        in_training("session._channel.send(op='report', loss=10**400); session._channel.send(op='memory', peak=10**400); 1 / 0"),
+        "crash",
+        "division by zero",
+    ),
+    "reported losses overflow": (in_training("session.report(loss=1.7e308); step > 3 and 1 / 0"), "crash", "division by zero"),
+    "shape that is no list": (
+        in_model("import gc; next(o for o in gc.get_objects() if type(o).__name__ == 'Channel').send(op='logits', shape=3); time.sleep(9)"),
+        "crash",
+        "logits of shape 3, expected",
+    ),
+    "removes session.output": (BIGRAM.replace("pass", "os.rmdir(session.output); break"), "crash", "was removed"),
+    "a name that is not UTF-8": (at_save("os.symlink(b'x', os.fsencode(session.output) + b'/\\xff')"), "violation", "a symbolic link (?)"),
     "hangs up": (in_training("session._channel.sock.close(); time.sleep(60)"), "violation", "closed the referee's socket"),
     "edits itself": (in_training("Path(__file__).write_text('changed')"), "invalid", "files changed during the run"),
 }
@@ -60,3 +73,9 @@ def test_log_of_a_crash_ends_with_the_traceback(corpus, tmp_path):
     run = Measured(tmp_path, "import sys\nfor i in range(500):\n    print('line', i)\n" + AT_START, corpus)
     lines = run.log.splitlines()
     assert len(lines) == 50 and lines[0].startswith("line ") and lines[-1] == "ValueError: no such layer"
+
+
+def test_a_closed_and_a_bottomless_folder_are_wiped(corpus, tmp_path):
+    nest = "[(os.mkdir('d'), os.chdir('d')) for _ in range(3000)]"
+    run = Measured(tmp_path, AT_START.replace("raise", f"import os; {nest}; os.chmod('..', 0); raise"), corpus)
+    assert run["outcome"] == "crash" and list((tmp_path / "scratch").iterdir()) == []

@@ -1,11 +1,13 @@
 """Digests that name the referee and the candidate, and the copy that holds the referee alone."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 
 from eval import lock
+from eval.errors import RefereeError
 
 
 @pytest.fixture
@@ -73,3 +75,16 @@ def test_tree_digest_ignores_git(tree):
     (tree / ".git").mkdir()
     (tree / ".git" / "index").write_text("x")
     assert lock.tree_digest(tree) == before
+
+
+def test_tree_digest_takes_any_name(tree):
+    before = lock.tree_digest(tree)
+    (tree / os.fsdecode(b"\xff.py")).write_text("")
+    assert lock.tree_digest(tree) != before
+
+
+def test_tree_digest_does_not_read_a_sparse_terabyte(tree):
+    with open(tree / "giant", "wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(RefereeError, match="over 1024 MB"):
+        lock.tree_digest(tree)

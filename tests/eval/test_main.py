@@ -32,6 +32,7 @@ def refused(tmp_path, corpus, python: str = sys.executable, **options) -> str:
         ({"entry": "nowhere.py"}, "no entry file nowhere.py"),
         ({"sandbox": "require"}, "sandbox: require needs"),
         ({"seed": -1}, "seed must be at least 0"),
+        ({"seed": 1 << 64}, "below 2^63"),
         ({"eval_tokens": 10**6}, "set eval_tokens between 32 and"),
         ({"sequence_length": 15_000, "eval_tokens": 15_000}, "the split holds"),
         ({"device": "cuda"}, "sees no cuda device"),
@@ -63,3 +64,12 @@ def test_start_imports_neither_torch_nor_numpy():
     code = "import sys, eval.__main__; print({'torch', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-P", "-c", code], env=environment(), capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_a_reader_that_goes_away_changes_nothing(tmp_path, corpus):
+    argv = arguments(make_candidate(tmp_path / "c"), corpus, tmp_path / "scratch", tmp_path / "out.json")
+    env = {name: value for name, value in environment().items() if name != "PYTHONUNBUFFERED"}
+    referee = subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    referee.stdout.readline()
+    referee.stdout.close()
+    assert referee.wait(60) == 0 and (tmp_path / "out.json").exists()

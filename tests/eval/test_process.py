@@ -63,8 +63,16 @@ def test_daemon_is_killed_although_it_was_never_listed_before(tmp_path):
     assert child.kill() == [] and not running(pid)
 
 
-def test_daemon_is_counted(tmp_path):
-    child = start(tmp_path, ESCAPE, "0.5")
+def test_orphan_that_stayed_in_the_session_is_killed(tmp_path):
+    child = start(tmp_path, ESCAPE.replace("    os.setsid()\n", ""), "0")
+    pid = daemon_pid(child)
+    until(lambda: Path(f"/proc/{child.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z")
+    assert child.kill() == [] and not running(pid)
+
+
+@pytest.mark.parametrize("session", ["    os.setsid()\n", ""])
+def test_daemon_is_counted(tmp_path, session):
+    child = start(tmp_path, ESCAPE.replace("    os.setsid()\n", session), "0.5")
     until(lambda: child.tree.cpu_seconds() > 0.4)
     child.kill()
     assert child.tree.cpu_seconds() > 0.4  # and stays counted

@@ -31,7 +31,7 @@ def test_end_of_stream_is_none(pair):
     assert pair[0].receive() is None and pair[0].closed
 
 
-@pytest.mark.parametrize("line", [b"junk\n", b"[1]\n", b'{"no": "op"}\n', b'{"op": 3}\n'])
+@pytest.mark.parametrize("line", [b"junk\n", b"[1]\n", b'{"no": "op"}\n', b'{"op": 3}\n', b"[" * 60_000 + b"\n"])
 def test_garbage_is_a_breach(pair, line):
     pair[1].sendall(line)
     with pytest.raises(Breach):

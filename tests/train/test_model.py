@@ -115,3 +115,9 @@ def test_other_shapes_train_too(monkeypatch, change):
     model(tokens(), tokens(seed=1)).backward()
     train.optimizer_step(train.make_optimizers(model), progress=0.5)
     assert torch.isfinite(model(tokens())).all()
+
+
+@pytest.mark.parametrize("name", ["DEPTH", "WIDTH", "HEAD_DIM", "MLP_RATIO", "SOFTCAP", "LOSS_ROWS"])
+def test_a_constant_that_makes_no_model_is_named(monkeypatch, name):
+    with pytest.raises(AssertionError, match=name):
+        candidate.small(monkeypatch, **{name: -1}).make_config()
