@@ -32,7 +32,8 @@ def events(experiments: int):
     for id in range(experiments + 1):
         t = 1e9 + 400.0 * id
         if id:
-            yield Proposal(t, id, "b" * 40, "a" * 40, f"MATRIX_LR 0.02 -> {rng.uniform(0.01, 0.04):.4f}", "constants", 1, 1, {"MATRIX_LR": 0.03})
+            change = f"MATRIX_LR 0.02 -> {rng.uniform(0.01, 0.04):.4f}"
+            yield Proposal(t, id, "b" * 40, "a" * 40, change, "constants", 1, 1, {"MATRIX_LR": 0.03})
         roles = ["baseline"] * 4 if not id else ["screen"] + (["confirm", "confirm", "champion", "confirm"] if id % 10 == 0 else [])
         for index, role in enumerate(roles):
             curve = tuple(round(x, 5) for i in range(20) for x in (i / 20, rng.uniform(3, 9)))
@@ -60,7 +61,8 @@ def main(experiments: int) -> None:
         print(f"{'command':<22}{'seconds':>9}{'x reading':>11}{'MB':>7}")
         for words in (["--help"], ["status"], ["log", "--limit", "10"], ["show", "50000"]):
             began = time.perf_counter()
-            done = subprocess.run([sys.executable, "-m", "bot", *words], cwd=root, capture_output=True, text=True, check=False, env=environment())
+            argv = [sys.executable, "-m", "bot", *words]
+            done = subprocess.run(argv, cwd=root, capture_output=True, text=True, check=False, env=environment())
             seconds = time.perf_counter() - began
             assert done.returncode == 0, done.stderr
             peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024

@@ -1,10 +1,11 @@
-"""What makes two measurements comparable: metric version, corpus, budget and machine. Worked out once per `run`, without torch."""
+"""What makes two measurements comparable: metric version, corpus, budget, machine and the list of files.
+
+Worked out once per `run`, without torch."""
 
 import hashlib
 import json
 import platform
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ class Context:
     machine: str
     corpus: Path | None = None
     budget: str = ""
+    files: str = ""  # which files of the target are measured, and from which one it starts
 
     def record(self, result: dict[str, Any]) -> dict[str, Any]:
         """The referee's result in the ledger's words; its context is computed from what the referee says it measured."""
@@ -33,7 +35,7 @@ class Context:
         machine = (result.pop("machine", None) or {}).get("fingerprint", "")
         value = result.pop("val_bpb", None)
         known = {k: v for k, v in result.items() if v is not None and k not in ("protocol", "leak")}
-        context = digest(known.get("metric_version", ""), known.get("corpus", ""), known.get("budget", ""), machine)
+        context = digest(known.get("metric_version", ""), known.get("corpus", ""), known.get("budget", ""), machine, self.files)
         if context != self.digest and known["outcome"] == "ok":
             known |= {"outcome": "invalid", "reason": "the machine, corpus or referee changed since this run began"}
             value = None
@@ -42,10 +44,6 @@ class Context:
 
 def digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-
-
-def interpreter(settings: Settings) -> str:
-    return sys.executable if settings.python == "auto" else settings.python
 
 
 def machine(python: str, referee: Path, device: str) -> dict[str, Any]:
@@ -67,9 +65,11 @@ def for_model(settings: Settings, base: str, state: Path, observer: Observer) ->
     from eval.corpus import Corpus, default_cache_dir, prepare
     from eval.measure import PROTOCOL
 
-    python, referee = interpreter(settings), lock.stage(state / "referee")
+    python, referee = settings.python, lock.stage(state / "referee")
     found = machine(python, referee, settings.device)
     settings = settings.resolved(found["device"])
+    if settings.limit.clock == "cpu" and settings.device != "cpu":
+        raise UsageError(f"budget: {settings.budget} counts CPU time, which says nothing about {settings.device}; use wall time like 5m")
     try:
         folder = prepare(settings.corpus, settings.vocab_size, default_cache_dir(), observer.note)
         corpus = Corpus.open(folder)
@@ -77,14 +77,17 @@ def for_model(settings: Settings, base: str, state: Path, observer: Observer) ->
         raise UsageError(f"corpus: {error}") from error
     constants = {"protocol": PROTOCOL, "sequence_length": settings.sequence_length, "eval_tokens": settings.eval_tokens}
     version = lock.metric_version(corpus.digest, constants)
-    key = digest(version, corpus.digest, settings.budget, found["fingerprint"])
-    return settings, Context(key, base, python, referee, found["fingerprint"], folder, settings.budget)
+    files = digest(settings.entry, *sorted([*settings.editable, *settings.locked]))
+    key = digest(version, corpus.digest, settings.budget, found["fingerprint"], files)
+    return settings, Context(key, base, python, referee, found["fingerprint"], folder, settings.budget, files)
 
 
 def for_command(settings: Settings, repo: GitRepo, base: str, state: Path) -> tuple[Settings, Context]:
     """The context of a command target: its command, its locked files, its deadline and this machine."""
+    if settings.sandbox == "require":
+        raise UsageError("sandbox: this version cannot isolate a command, so `require` refuses to run it; write `auto`, or `none`")
     settings = settings.resolved("cpu") if settings.device == "auto" else settings
-    python = interpreter(settings)
+    python = settings.python
     done = subprocess.run([python, "-V"], capture_output=True, text=True, check=False)
     if done.returncode:
         raise AutoresearchError(f"python: {python} does not run: {done.stderr.strip()}")

@@ -7,15 +7,19 @@ With no true effect about one change in five passes the screen and fewer than on
 """
 
 import math
+import sys
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
+
+from .report.text import Scale
 
 SCREEN_SIGMAS = 1.0
 MIN_FRESH, MAX_FRESH = 3, 6
 ALPHA = 0.005  # p of one look; there are up to four of them, and a pool of four seeds is part of each
 HOPELESS = 0.2  # p above which more seeds are not worth their time
 FRESH_PER_CHAMPION = 2  # candidate runs per interleaved champion run
+ROUNDING = 1e-12  # of the champion's mean: the least standard error of a difference
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,13 @@ def _promising(e: Evidence) -> bool:
 
 def _screened_out(e: Evidence) -> Step:
     delta = e.screen - e.mean
-    return Step("discard", f"discarded after one run: {delta:+.4f} against the champion's mean, needed {_needed(e):+.4f}", delta)
+    shown, needed = signed(delta, e.mean), signed(_needed(e), e.mean)
+    return Step("discard", f"discarded after one run: {shown} against the champion's mean, needed {needed}", delta)
+
+
+def signed(number: float, reference: float) -> str:
+    """`number` with as many decimals as a metric of the size of `reference` deserves, at least four."""
+    return f"{number:+.{max(4, Scale(reference).decimals)}f}"
 
 
 @dataclass(frozen=True)
@@ -110,7 +120,8 @@ def _test(e: Evidence) -> _Comparison:
 
     noise, freedom = sigma(squares(e.champion), squares(e.fresh), e.noise)
     own, _ = sigma(squares(e.fresh))
-    error = max(math.hypot(max(noise, own) / math.sqrt(len(e.fresh)), noise / math.sqrt(len(e.champion))), 1e-12)
+    error = math.hypot(max(noise, own) / math.sqrt(len(e.fresh)), noise / math.sqrt(len(e.champion)))
+    error = max(error, ROUNDING * abs(e.mean), sys.float_info.min)  # a metric without noise still has rounding
     delta = fmean(e.fresh) - e.mean
     return _Comparison(delta, error, freedom, float(stdtr(freedom, e.sign * delta / error)))
 
@@ -120,5 +131,6 @@ def _verdict(action: Literal["keep", "discard"], e: Evidence) -> Step:
     margin, needed = test.quantile(0.975), e.sign * test.quantile(ALPHA)
     word = "kept" if action == "keep" else "discarded"
     seeds = f"{len(e.fresh)} v {len(e.champion)} seeds"
-    why = f"{word}: {test.delta:+.4f} ± {margin:.4f} ({seeds}), needed {needed:+.4f} (p = {test.p:.2g})"
+    shown, spread, bar = (signed(number, e.mean) for number in (test.delta, margin, needed))
+    why = f"{word}: {shown} ± {spread[1:]} ({seeds}), needed {bar} (p = {test.p:.2g})"
     return Step(action, why, test.delta, test.delta - margin, test.delta + margin)

@@ -1,5 +1,7 @@
 """The bot's small exception tree. Failures of a candidate are data (`records.Measurement.status`), never exceptions."""
 
+import signal
+
 
 class AutoresearchError(Exception):
     """Base of everything the command line turns into one clear sentence."""
@@ -20,4 +22,8 @@ class BaselineFailed(AutoresearchError):
 class StopNow(AutoresearchError):
     """A signal asked the run to end at once; raised by `runner` after the process tree is dead."""
 
-    exit_code = 130
+    exit_code = 128 + signal.SIGINT
+
+    def __init__(self, name: str):
+        super().__init__(f"stopped by {name}")
+        self.exit_code = 128 + signal.Signals[name]

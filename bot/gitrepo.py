@@ -13,6 +13,7 @@ from .errors import AutoresearchError, UsageError
 IDENTITY = {"NAME": "autoresearch", "EMAIL": "autoresearch@users.noreply.github.com"}
 OVERRIDES = {"core.hooksPath": os.devnull, "core.fsmonitor": "false", "core.quotePath": "false", "protocol.ext.allow": "never"}
 PLAIN, EXECUTABLE, SYMLINK = "100644", "100755", "120000"
+DIFF = ["diff", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--text", "--src-prefix=a/", "--dst-prefix=b/"]
 
 
 def _environment() -> dict[str, str]:
@@ -20,7 +21,8 @@ def _environment() -> dict[str, str]:
     clean = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
     for i, (key, value) in enumerate(OVERRIDES.items()):
         clean |= {f"GIT_CONFIG_KEY_{i}": key, f"GIT_CONFIG_VALUE_{i}": value}
-    return clean | {"GIT_CONFIG_COUNT": str(len(OVERRIDES)), "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+    fixed = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_LITERAL_PATHSPECS": "1"}
+    return clean | fixed | {"GIT_CONFIG_COUNT": str(len(OVERRIDES))}
 
 
 class GitRepo:
@@ -39,6 +41,8 @@ class GitRepo:
         except AutoresearchError as error:
             if "not a git repository" in str(error):
                 raise UsageError(f"{directory} is not a git repository; run `git init` there, commit your files, and try again") from error
+            if "must be run in a work tree" in str(error):
+                raise UsageError(f"{directory} is a bare repository; use a clone or a worktree that has the files") from error
             raise UsageError(str(error)) from error
         return cls(Path(top))
 
@@ -54,15 +58,22 @@ class GitRepo:
         return self._try("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip() or None
 
     def dirty(self, paths: list[str]) -> list[str]:
-        """Those of `paths` that differ from HEAD in the index or the working tree, or are not tracked."""
-        out = self._git("status", "--porcelain", "-z", "--untracked-files=all", "--ignored=matching", "--", *paths)
-        return [entry[3:] for entry in out.split("\0") if len(entry) > 3]
+        """Those of `paths` that differ from HEAD in the index or the working tree, or are not tracked.
+
+        What git ignores below a folder of `paths` does not count."""
+        out = self._git("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--ignored=matching", "--", *paths)
+        entries = [(entry[:2], entry[3:]) for entry in out.split("\0") if entry]
+        return [path for state, path in entries if state != "!!" or path in paths]
 
     def tree(self, sha: str, paths: list[str] | None = None) -> dict[str, tuple[str, str]]:
         """path -> (mode, blob) of a commit, submodules left out."""
-        out = self._git("ls-tree", "-r", "-z", "--full-tree", sha, "--", *(paths or []))
+        out = self._git("ls-tree", "-r", "-z", "--full-tree", sha, "--", *(paths or []), errors="surrogateescape")
         rows = (line.split("\t", 1) for line in out.split("\0") if line)
         return {path: (meta.split()[0], meta.split()[2]) for meta, path in rows if meta.split()[1] == "blob"}
+
+    def changed(self, old: str, new: str) -> set[str]:
+        """Paths whose content or mode differs between two commits."""
+        return {path for path, _ in self.tree(old).items() ^ self.tree(new).items()}
 
     def read(self, sha: str, path: str) -> str:
         return self._git("cat-file", "blob", f"{sha}:{path}")
@@ -88,12 +99,14 @@ class GitRepo:
         return self._git("rev-parse", "--verify", f"{sha}^{{tree}}").strip()
 
     def diff(self, old: str, new: str) -> str:
-        return self._git("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--full-index", old, new, "--")
+        """A patch that `git apply` takes, whatever the user's configuration and attributes say about diffs."""
+        return self._git(*DIFF, "--full-index", old, new, "--")
 
     def lines_changed(self, old: str, new: str) -> tuple[int, int]:
         """(added, removed) lines."""
-        rows = [r.split("\t") for r in self._git("diff", "--numstat", "--no-renames", old, new, "--").splitlines()]
-        return sum(int(r[0]) for r in rows if r[0] != "-"), sum(int(r[1]) for r in rows if r[1] != "-")
+        rows = [row.split("\t") for row in self._git(*DIFF, "--numstat", old, new, "--").splitlines()]
+        counted = [(int(row[0]), int(row[1])) for row in rows if row[0] != "-"]  # "-": an attribute says binary
+        return sum(added for added, _ in counted), sum(removed for _, removed in counted)
 
     def apply_patch(self, parent: str, patch: str) -> dict[str, str | None]:
         """path -> new text (None: deleted) that `patch` makes of `parent`. ValueError with git's reason when it does not apply.
@@ -120,7 +133,7 @@ class GitRepo:
         """Writes a commit's files (or those of `paths`) below `destination`, byte for byte, without `.git` and without filters."""
         tree = self.tree(sha, paths)
         batch = subprocess.run(
-            ["git", "cat-file", "--batch"], cwd=self.root, env=_environment(), capture_output=True, check=True,
+            ["git", "cat-file", "--batch"], cwd=self.root, env=_environment(), capture_output=True, check=True, start_new_session=True,
             input="".join(blob + "\n" for _, blob in tree.values()).encode(),
         ).stdout  # fmt: skip
         offset = 0
@@ -139,27 +152,28 @@ class GitRepo:
     def move_branch(self, branch: str, new: str, old: str | None) -> None:
         """Creates (`old` None) or advances a branch, only if it still is where we left it. UsageError otherwise."""
         try:
-            self._git("update-ref", "-m", "autoresearch", f"refs/heads/{branch}", new, old or "0" * 40)
+            self._git("update-ref", "-m", "autoresearch", f"refs/heads/{branch}", new, old or "")
         except AutoresearchError as error:
             now = self.resolve(f"refs/heads/{branch}") or "missing"
             raise UsageError(f"branch {branch} was moved by someone else (expected {old or 'no branch'}, found {now})") from error
 
+    def trailer(self, sha: str, key: str) -> str:
+        """The value of one trailer of a commit's message, empty when there is none."""
+        return self._try("log", "-1", f"--format=%(trailers:key={key},valueonly,separator=%x2C)", sha).strip()
+
     def checked_out(self, branch: str) -> str | None:
         """The folder that has `branch` checked out, if any: moving it would make that checkout look edited."""
-        blocks = self._git("worktree", "list", "--porcelain").split("\n\n")
+        blocks = self._git("worktree", "list", "--porcelain", errors="surrogateescape").split("\n\n")
         rows = (dict(line.partition(" ")[::2] for line in block.splitlines()) for block in blocks)
         return next((row["worktree"] for row in rows if row.get("branch") == f"refs/heads/{branch}"), None)
-
-    def valid_branch(self, name: str) -> bool:
-        return bool(self._try("check-ref-format", "--branch", name))
 
     def ignore(self, folder: str) -> None:
         """Adds `folder` to this clone's private exclude file, so that the state folder never shows up in `git status`."""
         path = Path(self._git("rev-parse", "--path-format=absolute", "--git-path", "info/exclude").strip())
-        text = path.read_text() if path.exists() else ""
-        if f"/{folder}/" not in text.splitlines():
+        text, line = path.read_bytes() if path.exists() else b"", f"/{folder}/".encode()
+        if line not in text.splitlines():
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text + ("" if text.endswith("\n") or not text else "\n") + f"/{folder}/\n")
+            path.write_bytes(text + (b"" if text.endswith(b"\n") or not text else b"\n") + line + b"\n")
 
     def _index(self, sha: str) -> "_Index":
         return _Index(self, sha)
@@ -170,13 +184,17 @@ class GitRepo:
         except AutoresearchError:
             return ""
 
-    def _git(self, *args: str, stdin: str | None = None, index: str | None = None, env: Mapping[str, str] | None = None) -> str:
+    def _git(
+        self, *args: str, stdin: str = "", index: str | None = None, env: Mapping[str, str] | None = None, errors: str = "strict"
+    ) -> str:
+        """In a session of its own, so that a Ctrl-C on the terminal reaches the bot and not a git that is half done."""
         full = _environment() | (env or {}) | ({"GIT_INDEX_FILE": index} if index else {})
-        data = stdin.encode() if stdin is not None else b""
-        done = subprocess.run(["git", *args], cwd=self.root, env=full, input=data, capture_output=True, check=False)
+        done = subprocess.run(
+            ["git", *args], cwd=self.root, env=full, input=stdin.encode(), capture_output=True, check=False, start_new_session=True
+        )
         if done.returncode:
             raise AutoresearchError(f"git {args[0]}: {done.stderr.decode(errors='replace').strip() or f'exit code {done.returncode}'}")
-        return done.stdout.decode()
+        return done.stdout.decode(errors=errors)
 
 
 class _Index:

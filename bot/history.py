@@ -1,6 +1,7 @@
 """The ledger's events folded into what is known: experiments, the champion, and which runs may be compared with which."""
 
 import gc
+from bisect import insort
 from collections.abc import Iterable
 from statistics import fmean
 
@@ -63,7 +64,9 @@ class History:
 
     @property
     def base(self) -> str:
-        return self.opened.base if self.opened else ""
+        """The commit that research began from; where the line that opened it is lost, what its first runs measured."""
+        first = self.experiments.get(0)
+        return self.opened.base if self.opened else first.measurements[0].sha if first and first.measurements else ""
 
     @property
     def context(self) -> str:
@@ -72,6 +75,16 @@ class History:
     @property
     def champion_sha(self) -> str:
         return self.sha_of(self.keeps[-1]) if self.keeps else self.base
+
+    @property
+    def champions(self) -> list[str]:
+        """Every champion so far, the base first."""
+        return [self.base, *map(self.sha_of, self.keeps)]
+
+    @property
+    def pending(self) -> Experiment | None:
+        """What a kill or a stop interrupted. One whose proposal was lost cannot be continued and is left as it is."""
+        return next((e for e in self.experiments.values() if e.id and e.proposal and not e.verdict), None)
 
     @property
     def best(self) -> float | None:
@@ -159,7 +172,7 @@ class History:
             return
         experiment.verdict = event
         if event.status == "keep":
-            self.keeps.append(experiment)
+            insort(self.keeps, experiment, key=lambda e: e.id)  # a verdict that was lost is recorded late
 
     def _stop(self, event: Stopped) -> None:
         self.last_stopped = event

@@ -58,7 +58,7 @@ class Ledger:
 
     def read_patch(self, id: int) -> str:
         path = self.patch_path(id)
-        return path.read_text() if path.exists() else ""
+        return path.read_bytes().decode() if path.exists() else ""  # bytes: a patch of a CRLF file holds CRLF
 
     def _problem(self, number: int, line: bytes, error: Exception) -> str:
         torn = "torn by a kill" if not line.endswith(b"\n") else f"unreadable ({error})"
@@ -78,6 +78,7 @@ class Ledger:
                 os.fsync(handle)
             except OSError as error:
                 os.ftruncate(handle, size)
-                raise AutoresearchError(f"cannot write {path}: {error.strerror}; free some space and run again, nothing was lost") from error
+                text = f"cannot write {path}: {error.strerror}; free some space and run again, nothing was lost"
+                raise AutoresearchError(text) from error
         finally:
             os.close(handle)

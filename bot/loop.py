@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from . import edit
-from .decide import Evidence, Step, next_step, squares
+from .decide import Evidence, Step, next_step, signed, squares
 from .errors import AutoresearchError, BaselineFailed
 from .gitrepo import GitRepo
 from .history import History
@@ -19,10 +19,9 @@ from .ledger import Ledger
 from .live import Observer
 from .proposers import Answer, ProposalContext, Proposer
 from .records import Event, Experiment, Measurement, Proposal, Role, Status, Verdict
+from .recover import MAX_INVALID, failed, lost_verdicts
 from .settings import Settings
 from .signals import Stop
-
-MAX_INVALID = 3  # times the machine may be at fault in one place before the loop gives up on it
 
 
 @dataclass
@@ -60,10 +59,12 @@ class Night:
 
 def run_loop(night: Night) -> str:
     """Runs until a limit, a signal or the proposer's end; returns the reason."""
+    for verdict in lost_verdicts(night.history, night.repo):
+        night.record(verdict)
     sync_branch(night)
     while True:
         measure_champion(night)
-        pending = unfinished(night.history)
+        pending = night.history.pending
         if (reason := night.stop_reason()) and (night.stop.soft or not pending):
             return reason
         experiment = pending or propose(night)
@@ -78,7 +79,8 @@ def run_experiment(night: Night, experiment: Experiment) -> None:
     night.observer.experiment(experiment.id, proposal.hypothesis, proposal.source)
     if proposal.rejected:
         return conclude(night, experiment, "crash", Step("discard", f"rejected before running: {proposal.rejected}"))
-    restore(night, proposal)
+    if not restored(night, proposal):
+        return conclude(night, experiment, "invalid", Step("discard", "git has pruned its commit, and its patch is gone"))
     while not (failure := failed(experiment)):
         step = next_step(evidence(night, experiment))
         if step.action in ("keep", "discard"):
@@ -100,18 +102,19 @@ def measure_champion(night: Night) -> None:
         if night.stop.soft:
             return
         take(night, id, role, sha)
-    if 0 not in history.experiments or not history.experiments[0].verdict:
-        runs = history.champion_runs(sha, history.context)
+    first = history.experiments.get(0)
+    if first and not first.verdict and (contexts := history.contexts(history.base)):
+        runs = [m for m in history.champion_runs(history.base, contexts[-1]) if m.role == "baseline"]
         mean = fmean(m.value for m in runs)
-        night.record(Verdict(time.time(), 0, "baseline", f"mean of {len(runs)} seeds", value=mean, seeds=len(runs), sha=sha))
-        night.observer.verdict(history.experiments[0])
+        night.record(Verdict(time.time(), 0, "baseline", f"mean of {len(runs)} seeds", value=mean, seeds=len(runs), sha=history.base))
+        night.observer.verdict(first)
 
 
 def take(night: Night, id: int, role: Role, sha: str) -> Measurement:
     """One measurement, recorded. A champion that fails ends the night: there is nothing to compare with."""
     known = night.history.experiments.get(id)
     earlier = known.runs(role) if known else []
-    index = len(earlier)
+    index = max((m.index for m in earlier), default=-1) + 1  # not their count: a line may be lost, and its seed is used up
     seed = seed_for(night.settings.name, id, role, index)
     night.observer.run_started(role, index, seed)
     measurement = night.measure(id=id, role=role, index=index, sha=sha, seed=seed)
@@ -121,7 +124,7 @@ def take(night: Night, id: int, role: Role, sha: str) -> Measurement:
         reason = f"the {role} run ended as {measurement.outcome}: {measurement.reason}"
         if measurement.outcome != "invalid":
             raise BaselineFailed(f"{reason}\n{measurement.log_tail}".rstrip())
-        if all(m.outcome == "invalid" for m in [*earlier, measurement][-MAX_INVALID:]) and index + 1 >= MAX_INVALID:
+        if [m.outcome for m in [*earlier, measurement]][-MAX_INVALID:] == ["invalid"] * MAX_INVALID:
             raise AutoresearchError(f"{reason} ({MAX_INVALID} times in a row; is this machine fit to measure?)")
     return measurement
 
@@ -131,19 +134,11 @@ def seed_for(name: str, id: int, role: str, index: int) -> int:
     return int.from_bytes(hashlib.blake2b(f"{name}/{id}/{role}/{index}".encode(), digest_size=4).digest()) & 0x7FFFFFFF
 
 
-def failed(experiment: Experiment) -> Measurement | None:
-    """The run that ends an experiment as crash, timeout, oom, violation or (the third time) invalid."""
-    runs = experiment.runs("screen", "confirm")
-    invalid = [m for m in runs if m.outcome == "invalid"]
-    bad = [m for m in runs if m.outcome not in ("ok", "invalid")] + invalid[MAX_INVALID - 1 :]
-    return bad[0] if bad else None
-
-
 def evidence(night: Night, experiment: Experiment) -> Evidence:
     history, parent = night.history, experiment.proposal.parent
     now = [m for m in experiment.measurements if m.outcome == "ok" and m.context == history.context]
     screens = [m.value for m in now if m.role == "screen"]
-    groups = [squares(tuple(m.value for m in history.champion_runs(sha, history.context))) for sha in champions(history) if sha != parent]
+    groups = [squares(tuple(m.value for m in history.champion_runs(sha, history.context))) for sha in history.champions if sha != parent]
     return Evidence(
         champion=tuple(m.value for m in history.champion_runs(parent, history.context)),
         screen=screens[0] if screens else None,
@@ -184,13 +179,15 @@ def reject(night: Night, id: int, answer: Answer, reason: str) -> Experiment:
     return night.history.experiments[id]
 
 
-def restore(night: Night, proposal: Proposal) -> None:
-    """Makes the measured commit again, from its patch, if git has pruned it since it was proposed: the sha is the same."""
-    if not night.repo.resolve(proposal.sha):
+def restored(night: Night, proposal: Proposal) -> bool:
+    """Whether the measured commit is there; made again from its patch, with the same sha, if git has pruned it since."""
+    if night.repo.resolve(proposal.sha):
+        return True
+    try:
         edits = night.repo.apply_patch(proposal.parent, night.ledger.read_patch(proposal.id))
-        sha = night.repo.commit(proposal.parent, edits, message(proposal.id, proposal.hypothesis), proposal.at)
-        if sha != proposal.sha:
-            raise AutoresearchError(f"experiment {proposal.id}: its patch no longer makes commit {proposal.sha[:12]}")
+    except ValueError:
+        return False
+    return night.repo.commit(proposal.parent, edits, message(proposal.id, proposal.hypothesis), proposal.at) == proposal.sha
 
 
 def message(id: int, hypothesis: str) -> str:
@@ -199,7 +196,8 @@ def message(id: int, hypothesis: str) -> str:
 
 def conclude(night: Night, experiment: Experiment, status: Status, step: Step) -> None:
     """Records the verdict, then moves the branch. Both are the same when done again after a kill in between."""
-    fresh = [m for m in experiment.runs("confirm") if m.outcome == "ok" and m.context == night.history.context]
+    decided = status in ("keep", "discard")  # a failure has no value, however well its other runs went
+    fresh = [m for m in experiment.runs("confirm") if decided and m.outcome == "ok" and m.context == night.history.context]
     value = fmean(m.value for m in fresh) if fresh else None
     sha = keep_commit(night, experiment, step, value, len(fresh)) if status == "keep" else ""
     night.record(Verdict(time.time(), experiment.id, status, step.why, value, step.delta, step.low, step.high, len(fresh), sha))
@@ -214,8 +212,8 @@ def keep_commit(night: Night, experiment: Experiment, step: Step, value: float, 
     last = [m for m in experiment.measurements if m.sha in (proposal.sha, proposal.parent)][-1]
     metric = "-".join(word.capitalize() for word in night.settings.metric.replace("-", "_").split("_"))
     trailers = {
-        metric: f"{value:.4f} ({step.delta:+.4f})",
-        "Interval": f"{step.low:+.4f} .. {step.high:+.4f} (95 %)",
+        metric: f"{signed(value, value).removeprefix('+')} ({signed(step.delta, value)})",
+        "Interval": f"{signed(step.low, value)} .. {signed(step.high, value)} (95 %)",
         "Seeds": seeds,
         "Experiment": f"{experiment.id:04d}",
         "Measured-Commit": proposal.sha,
@@ -233,21 +231,12 @@ def subject(hypothesis: str) -> str:
     return line if len(line) <= 72 else line[:71] + "…"
 
 
-def unfinished(history: History) -> Experiment | None:
-    """The experiment that a kill or a stop interrupted. One whose proposal was lost cannot be continued and is left as it is."""
-    return next((e for e in history.experiments.values() if e.id and e.proposal and not e.verdict), None)
-
-
-def champions(history: History) -> list[str]:
-    return [history.base, *(history.sha_of(e) for e in history.keeps)]
-
-
 def sync_branch(night: Night) -> None:
     """Brings the branch to the champion that the ledger names; a branch that someone else moved is an error, never overwritten."""
     history, repo, branch = night.history, night.repo, night.settings.branch
-    tip, sha, pending = repo.resolve(f"refs/heads/{branch}"), history.champion_sha, unfinished(history)
+    tip, sha, pending = repo.resolve(f"refs/heads/{branch}"), history.champion_sha, history.pending
     if tip == sha:
         return
     if tip and pending and repo.resolve(f"{tip}^") == sha and repo.tree_of(tip) == repo.tree_of(pending.proposal.sha):
         return  # kept already, but the verdict's line was lost: the same evidence decides the same way again
-    repo.move_branch(branch, sha, tip if tip in (None, *champions(history)) else sha)
+    repo.move_branch(branch, sha, tip if tip in (None, *history.champions) else sha)

@@ -1,4 +1,5 @@
-"""Opens one `run`: checks that it is safe to begin, then builds the doors. Everything it refuses is a UsageError; nothing is changed before the checks pass."""
+"""Opens one `run`: checks that it is safe to begin, then builds the doors. What it refuses is a UsageError; until the checks
+pass nothing but the state folder is touched."""
 
 import fcntl
 import hashlib
@@ -63,9 +64,9 @@ def starting_point(repo: GitRepo, settings: Settings, history: History) -> tuple
     """(sha, branch) the research starts from: the ledger's when it has begun, else `base`. UsageError when it is not safe to begin."""
     if where := repo.checked_out(settings.branch):
         raise UsageError(f"branch {settings.branch} is checked out in {where}; switch to another branch first, the run moves it")
-    if history.opened:
-        return resume_point(repo, settings, history)
     head, current = repo.head()
+    if history.base:
+        return resume_point(repo, settings, history), history.opened.base_branch if history.opened else current or settings.base
     if settings.base == "HEAD" and not current:
         raise UsageError("HEAD is detached, so there is no branch to start from; check one out, or name it with `base:`")
     if repo.resolve(f"refs/heads/{settings.branch}"):
@@ -95,15 +96,20 @@ def check_files(repo: GitRepo, settings: Settings, base: str) -> None:
             raise UsageError(f"editable: {path} is not UTF-8 text") from error
 
 
-def resume_point(repo: GitRepo, settings: Settings, history: History) -> tuple[str, str]:
-    opened = history.opened
-    for field, now, then in (("metric", settings.metric, opened.metric), ("direction", settings.direction, opened.direction)):
+def resume_point(repo: GitRepo, settings: Settings, history: History) -> str:
+    for field in ("metric", "direction") if history.opened else ():
+        now, then = getattr(settings, field), getattr(history.opened, field)
         if now != then:
             raise UsageError(f"{field}: this research began with {then!r}, not {now!r}; choose another `name:` for a new one")
-    if not repo.resolve(opened.base) or not repo.resolve(history.champion_sha):
-        raise UsageError(f"commit {history.champion_sha[:12]} of the ledger is not in this repository; fetch it, or choose another `name:`")
+    for sha in (history.base, history.champion_sha):
+        if not repo.resolve(sha):
+            raise UsageError(f"commit {sha[:12]} of the ledger is not in this repository; fetch it, or choose another `name:`")
     check_files(repo, settings, history.champion_sha)
-    return opened.base, opened.base_branch
+    pending = history.pending and repo.resolve(history.pending.proposal.sha or history.base)
+    for sha in filter(None, (history.champion_sha, pending)):
+        if gone := sorted(repo.changed(history.base, sha) - {*settings.editable}):
+            raise UsageError(f"editable: this research has changed {', '.join(gone)}; keep it in the list, or choose another `name:`")
+    return history.base
 
 
 @contextmanager
@@ -112,7 +118,8 @@ def exclusive(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise AutoresearchError(f"another run is using {path.parent}; wait for it or stop it (`autoresearch status` shows it)") from error
+            text = f"another run is using {path.parent}; wait for it or stop it (`autoresearch status` shows it)"
+            raise AutoresearchError(text) from error
         yield
 
 

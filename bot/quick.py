@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from bot.context import for_command, for_model, interpreter, machine
+from bot.context import for_command, for_model, machine
 from bot.gitrepo import GitRepo
 from bot.live import Observer
 from bot.records import Measurement
@@ -43,7 +43,7 @@ def measure(settings: Settings, observer: Observer, stop: Stop) -> tuple[Setting
 
 
 def _for_model(settings: Settings, state: Path, observer: Observer, stop: Stop) -> tuple[Settings, Runner, str]:
-    device = machine(interpreter(settings), lock.stage(state / "referee"), settings.device)["device"]
+    device = machine(settings.python, lock.stage(state / "referee"), settings.device)["device"]
     settings = settings.resolved(device)
     tokens = max(EVAL_TOKENS, settings.sequence_length)
     short = settings.model_copy(update={"budget": BUDGET[device != "cpu"], "eval_tokens": min(tokens, settings.eval_tokens)})

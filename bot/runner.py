@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ class Runner:
                 if self.stop.now:
                     child.terminate()
                     child.wait(GRACE_SECONDS)
-                    raise StopNow(f"stopped by {self.stop.now}")
+                    raise StopNow(self.stop.now)
                 if late():
                     return True
             return False
@@ -135,5 +136,6 @@ class Progress:
     def __call__(self) -> None:
         *lines, self.rest = (self.rest + (self.pipe.read() or b"")).split(b"\n")
         if lines:
-            line = json.loads(lines[-1])
-            self.observer.progress(line["phase"], line["progress"], line["loss"])
+            with suppress(ValueError, TypeError, KeyError):  # a library may print there too
+                line = json.loads(lines[-1])
+                self.observer.progress(line["phase"], line["progress"], line["loss"])

@@ -38,4 +38,4 @@ class Stop:
             return
         self.soft = self.now = name
         if self.preparing:
-            raise StopNow(f"stopped by {name}")
+            raise StopNow(name)

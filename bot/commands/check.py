@@ -79,7 +79,9 @@ def measured(settings: Settings) -> bool:
     from bot.quick import measure
     from bot.signals import Stop
 
-    settings, result = measure(settings, PlainObserver(sys.stderr), Stop())
+    stop = Stop()
+    stop.install()
+    settings, result = measure(settings, PlainObserver(sys.stderr), stop)
     click.echo(sentence(settings, result))
     return result.outcome == "ok"
 

@@ -12,7 +12,7 @@ import click
 
 from bot import probe
 from bot.commands import place, repository
-from bot.context import interpreter, machine
+from bot.context import machine
 from bot.errors import AutoresearchError, UsageError
 from bot.gitrepo import GitRepo
 from bot.probe import Line
@@ -91,7 +91,7 @@ def working_tree(root: Path, settings: Settings) -> Line:
 def torch(settings: Settings | None) -> Line:
     if settings and settings.command:
         return Line("torch", "ok", "not needed: this target measures a command")
-    python = interpreter(settings) if settings else sys.executable
+    python = settings.python if settings else sys.executable
     try:
         with tempfile.TemporaryDirectory(prefix="autoresearch-doctor-") as folder:
             found = machine(python, lock.stage(Path(folder)), settings.device if settings else "auto")

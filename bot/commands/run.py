@@ -23,7 +23,7 @@ def command(**overrides: str | int | None) -> None:
     """
     from bot.errors import StopNow
     from bot.live import make_observer
-    from bot.loop import run_loop, unfinished
+    from bot.loop import run_loop
     from bot.night import open_night
     from bot.records import Stopped
     from bot.report import write_all
@@ -42,7 +42,7 @@ def command(**overrides: str | int | None) -> None:
         except StopNow as error:
             reason = str(error)
         finally:
-            pending = unfinished(night.history)
+            pending = night.history.pending
             night.record(Stopped(time.time(), reason, pending.id if pending else None))
             write_all(night.history, night.ledger, night.settings)
             observer.finished(night.history, reason)

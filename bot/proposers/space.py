@@ -20,9 +20,10 @@ POWER = re.compile(r"2\s*\*\*\s*\d+")
 SHIFT = re.compile(r"1\s*<<\s*\d+")
 LEVERS = (  # how much a name usually matters, first match wins
     (re.compile(r"EPS|CLIP|BIAS|THREADS|WORKERS|ROWS|DEVICE_BATCH"), 0.4),
+    (re.compile(r"DEPTH|LAYERS?|WIDTH|EMBD|HIDDEN"), 1.4),  # under a budget of time the size decides the number of steps
     (re.compile(r"BATCH"), 1.3),
     (re.compile(r"(^|_)LR|RATE"), 1.25),
-    (re.compile(r"DEPTH|LAYERS?|WIDTH|DIM|EMBD|HIDDEN"), 1.2),
+    (re.compile(r"DIM"), 1.2),
     (re.compile(r"WARMDOWN|COOLDOWN|WARMUP|WEIGHT_DECAY|INIT|SCALE"), 1.1),
 )
 

@@ -67,7 +67,7 @@ def status(history: History, state: str) -> dict[str, Any]:
         "state": state,
         "base": history.base,
         "champion": history.champion_sha,
-        "best": history.best,
+        "best": facts.standing(history),
         "baseline": fmean(start) if start else None,
         "baseline_seeds": len(start),
         "noise": facts.noise(history),

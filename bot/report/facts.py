@@ -108,6 +108,12 @@ def change(history: History) -> Change | None:
     return Change(fmean(start), len(start), fmean(now), len(now), *interval(start, now), bool(fresh))
 
 
+def standing(history: History) -> float | None:
+    """The champion's value in the shown context, so that it may stand beside the baseline's."""
+    found, start = change(history), baseline(history)
+    return found.now if found else fmean(start) if start and not history.keeps else history.best
+
+
 def values(experiment: Experiment, context: str, *roles: str) -> list[float]:
     return [m.value for m in experiment.runs(*roles) if m.outcome == "ok" and m.value is not None and m.context == context]
 

@@ -13,7 +13,8 @@ from bot.report.text import Scale, fence, md, plain
 if TYPE_CHECKING:
     from bot.settings import Settings
 
-TAKEN = "Candidate text is escaped; numbers come from the referee, never from a candidate's output."
+ESCAPED = "Candidate text is escaped; numbers come from {}."
+SOURCES = {False: "the referee, never from a candidate's output", True: "the target's own command"}
 LISTED = 200  # per group: the ledger has all of them
 
 
@@ -31,7 +32,7 @@ def render(history: History, problems: Sequence[str] = (), settings: "Settings |
         reproduce.section(history, settings),
         reproduce.taking(history),
         reproduce.weaker(history),
-        f"<sub>{TAKEN}</sub>",
+        f"<sub>{ESCAPED.format(SOURCES[reproduce.is_command(history)])}</sub>",
     ]
     return "\n\n".join(s for s in sections if s) + "\n"
 

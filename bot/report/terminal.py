@@ -106,7 +106,7 @@ def screen(history: History, running: str) -> Group:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bright_black", no_wrap=True)
     grid.add_column()
-    best = Text(f"{numbers.value(history.best)} {plain(history.metric, 20)}", style="bold green" if history.keeps else "bold")
+    best = Text(f"{numbers.value(facts.standing(history))} {plain(history.metric, 20)}", style="bold green" if history.keeps else "bold")
     best.append(f"  commit {plain(history.champion_sha)[:7]}", style="bright_black")
     rows = [("state", Text(running)), ("champion", best), ("experiments", counts_text(history.counts()))]
     if len(line) > 1:

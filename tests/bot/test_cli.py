@@ -20,7 +20,7 @@ TOP = Path(__file__).parents[2]
 RAISED = [
     UsageError("a"),
     AutoresearchError("b"),
-    StopNow("c"),
+    StopNow("SIGTERM"),
     RefereeError("d"),
     PermissionError(13, "denied", "/x"),
     KeyboardInterrupt(),
@@ -110,7 +110,7 @@ def test_version_of_a_source_tree_that_is_not_installed(monkeypatch):
     [
         (0, 2, "error: a\n"),
         (1, 1, "error: b\n"),
-        (2, 130, "error: c\n"),
+        (2, 143, "error: stopped by SIGTERM\n"),
         (3, 2, "error: d\n"),
         (4, 1, "error: [Errno 13] denied: '/x'\n"),
         (5, 130, ""),

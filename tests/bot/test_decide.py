@@ -79,3 +79,18 @@ def test_the_verdict_says_what_a_researcher_needs():
 def test_identical_values_are_no_gain_and_no_crash():
     same = (5.0,) * 4
     assert next_step(Evidence(same, 5.0)).action == "discard"
+
+
+def test_rounding_in_a_metric_without_noise_is_no_gain():
+    """The mean of three equal floats may be one unit in the last place below them."""
+    value = next(v for v in (1e9 + i / 10 for i in range(100000)) if fmean([v] * 3) < fmean([v] * 5))
+    assert next_step(Evidence((value,) * 5, value * (1 - 1e-12), (value,) * 3, 1)).action != "keep"
+
+
+def test_an_exact_gain_in_a_metric_without_noise_is_kept():
+    assert next_step(Evidence((100.0,) * 5, 99.0, (99.0,) * 3, 1)).action == "keep"
+
+
+def test_a_tiny_metric_is_told_with_the_digits_it_has():
+    why = next_step(Evidence((2.5e-5, 2.6e-5, 2.4e-5), 3.1e-5)).why
+    assert "+0.000006" in why and "needed -0.000001" in why

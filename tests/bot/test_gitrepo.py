@@ -1,6 +1,7 @@
 """gitrepo against real git: the user's checkout is never involved, and everything may be done twice."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -142,3 +143,71 @@ def test_git_variables_of_a_calling_hook_do_not_redirect_us(repo, tmp_path, monk
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
     assert GitRepo.find(repo.root / "train").root == repo.root
+
+
+def test_what_git_ignores_in_a_locked_folder_is_not_dirty(repo):
+    (repo.root / ".gitignore").write_text("__pycache__/\nsecret.py\n")
+    commit_all(repo.root)
+    for path in ("train/__pycache__/a.pyc", "secret.py"):
+        (repo.root / path).parent.mkdir(exist_ok=True)
+        (repo.root / path).write_text("x")
+    assert repo.dirty(["train"]) == []
+    assert repo.dirty(["secret.py"]) == ["secret.py"]
+
+
+def test_paths_are_names_and_not_patterns(repo):
+    for name in ("a[b].py", "ab.py"):
+        (repo.root / name).write_text("x = 1\n")
+    commit_all(repo.root)
+    (repo.root / "ab.py").write_text("x = 2\n")
+    assert repo.dirty(["a[b].py"]) == []
+
+
+@pytest.mark.parametrize("setting", ["diff.noprefix", "diff.mnemonicPrefix", "attribute"])
+def test_a_diff_applies_whatever_the_user_has_configured(repo, setting):
+    if setting == "attribute":
+        (repo.root / ".gitattributes").write_text("*.py -diff\n")
+    else:
+        git(repo.root, "config", setting, "true")
+    head, _ = repo.head()
+    sha = repo.commit(head, {"train/train.py": NEW}, "try", 1000.0)
+    assert repo.apply_patch(head, repo.diff(head, sha)) == {"train/train.py": NEW}
+
+
+def test_a_file_name_that_is_not_utf8_is_carried_along(repo, tmp_path):
+    (Path(os.fsdecode(os.fsencode(repo.root) + b"/caf\xe9"))).write_text("x")
+    sha = commit_all(repo.root)
+    repo.export(sha, tmp_path / "out")
+    assert b"caf\xe9" in os.listdir(os.fsencode(tmp_path / "out"))
+
+
+def test_a_sha256_repository_gets_its_branch(tmp_path):
+    git(tmp_path, "init", "-q", "--object-format=sha256")
+    (tmp_path / "a").write_text("x")
+    sha = commit_all(tmp_path)
+    repo = GitRepo.find(tmp_path)
+    repo.move_branch("autoresearch/demo", sha, None)
+    assert repo.resolve("autoresearch/demo") == sha
+    with pytest.raises(UsageError, match="moved by someone else"):
+        repo.move_branch("autoresearch/demo", sha, None)
+
+
+def test_a_bare_repository_is_a_usage_error_with_the_fix(tmp_path):
+    git(tmp_path, "init", "-q", "--bare")
+    with pytest.raises(UsageError, match="bare repository; use a clone"):
+        GitRepo.find(tmp_path)
+
+
+def test_ctrl_c_on_the_terminal_does_not_reach_git(repo):
+    """The terminal signals the bot's process group; git must not be in it."""
+    script = repo.root.parent / "bin/git"
+    script.parent.mkdir()
+    script.write_text("#!/bin/sh\nps -o pgid= -p $$\n")
+    script.chmod(0o755)
+    path = os.environ["PATH"]
+    os.environ["PATH"] = f"{script.parent}:{path}"
+    try:
+        group = int(repo._git("anything"))
+    finally:
+        os.environ["PATH"] = path
+    assert group != os.getpgrp()

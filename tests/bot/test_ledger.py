@@ -64,6 +64,11 @@ def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path):
         Ledger(tmp_path / "ledger").append(FIRST)
 
 
+def test_a_patch_keeps_its_line_ends(ledger):
+    ledger.write_patch(7, "-a = 1\r\n+a = 2\r\n")
+    assert ledger.read_patch(7) == "-a = 1\r\n+a = 2\r\n"
+
+
 def test_patches_are_replaced_whole(ledger):
     ledger.write_patch(7, "first, longer than the second\n")
     ledger.write_patch(7, "second\n")

@@ -125,6 +125,16 @@ def test_each_way_to_fail_is_its_own_status(tmp_path, body, status, reason):
     assert reason in verdict.why
 
 
+def test_a_failure_has_no_value_however_well_its_other_runs_went(tmp_path):
+    body = f"import os, sys; sys.exit(3) if os.environ['AUTORESEARCH_SEED'] == '{seed_for('demo', 1, 'confirm', 1)}' else None"
+    text = patch("5.0", "4.0", "crashes late").replace("@@ -1 +1 @@", "@@ -1 +1,2 @@").replace("+X = ", f"+{body}\n+X = ")
+    root = make_target(tmp_path / "repo", [text])
+    autoresearch(root, "run")
+    found = history(root).experiments[1]
+    assert [m.outcome for m in found.measurements] == ["ok", "ok", "crash"]
+    assert (found.verdict.status, found.verdict.value, found.verdict.seeds) == ("crash", None, 0)
+
+
 def test_locked_files_come_from_the_base_commit(tmp_path):
     """The user's working tree may change under the run; what is measured is what was committed."""
     root = make_target(tmp_path / "repo", walk(1))
@@ -276,6 +286,10 @@ class TestRefusals:
         (root / "new.py").write_text("X = 1\n")
         (root / "autoresearch.yml").write_text(CONFIG.replace("[params.py]", "[new.py]"))
         assert "new.py is not committed" in autoresearch(root, "run", code=2)
+
+    def test_isolation_that_a_command_cannot_have(self, root):
+        (root / "autoresearch.yml").write_text(CONFIG + "sandbox: require\n")
+        assert "sandbox: this version cannot isolate a command" in autoresearch(root, "run", code=2)
 
     def test_another_metric_on_the_same_ledger(self, root):
         autoresearch(root, "run")
