@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 
 .PHONY: run test test-long lint bench schema clean
 run: $(VENV)/.run
-	$(BIN)/autoresearch run
+	@$(BIN)/autoresearch run
 
 test: $(VENV)/.test lint
 	$(BIN)/python -m pytest
@@ -28,18 +28,21 @@ schema: $(VENV)/.run
 	$(BIN)/python -m bot.settings --schema > schema/autoresearch.schema.json
 
 $(VENV)/.python:
-	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.11")'
-	$(PYTHON) -m venv $(VENV)
-	touch $@
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.11")'
+	@echo "setting up $(VENV) (a minute or so)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
 
 $(VENV)/.run: $(VENV)/.python pyproject.toml constraints.txt
-	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) '$(TORCH)'
-	$(PIP) --editable '.[train]'
-	touch $@
+	@echo "installing torch, then the rest at the versions of constraints.txt"
+	@$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) '$(TORCH)'
+	@$(PIP) --editable '.[train]'
+	@touch $@
 
 $(VENV)/.test: $(VENV)/.run
-	$(PIP) --editable '.[train,test]'
-	touch $@
+	@echo "installing the test tools"
+	@$(PIP) --editable '.[train,test]'
+	@touch $@
 
 clean:
 	rm -rf $(VENV) .autoresearch build *.egg-info

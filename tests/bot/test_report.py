@@ -111,7 +111,8 @@ def test_command_targets_are_told_what_is_weaker():
     night.run(0, "baseline", 0, BASE)
     weak = [m if not hasattr(m, "metric_version") else type(m)(**{**{f: getattr(m, f) for f in m.__struct_fields__}, "metric_version": ""})
             for m in night.events]  # fmt: skip
-    assert "What is weaker here" in markdown.render(History.fold(weak))
+    text = markdown.render(History.fold(weak))
+    assert "What is weaker here" in text and "never from a candidate" not in text
     assert "What is weaker here" not in markdown.render(fold(good_night()))
 
 

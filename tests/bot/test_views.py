@@ -68,6 +68,16 @@ def test_status_json_has_its_documented_keys(target):
     assert found["counts"]["keep"] == 3 and found["change"]["fresh"] and set(found) >= {"best", "noise", "seconds", "headline", "oddities"}
 
 
+def test_status_shows_champion_and_baseline_of_one_context(target):
+    night = good_night()
+    night.context, night.level = "another budget", 9.0
+    night.opened()
+    night.run(12, "champion", 9, night.champion)
+    record(target, night)
+    shown = json.loads(call(target, "status", "--json"))
+    assert shown["best"] == shown["change"]["now"] < shown["baseline"]
+
+
 def test_log_filters_by_status(target):
     record(target, good_night())
     assert {e["status"] for e in json.loads(call(target, "log", "--json", "--status", "keep,crash"))} == {"keep", "crash"}
