@@ -5,6 +5,8 @@ VENV ?= .venv
 TORCH_INDEX ?=
 TORCH ?= torch==2.13.0
 
+PARALLEL := -n 2 --dist loadfile
+
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
@@ -13,10 +15,10 @@ run: $(VENV)/.run
 	@$(BIN)/autoresearch run
 
 test: $(VENV)/.test lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-long: $(VENV)/.test
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow $(PARALLEL)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
