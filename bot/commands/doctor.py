@@ -55,7 +55,6 @@ def examine() -> Iterator[Line]:
     yield from isolation(settings)
     yield probe.keys(os.environ)
     yield probe.package("pip", "fetches the embedded corpus", not settings or (settings.corpus == "embedded" and not settings.command))
-    yield probe.package("optuna", "drives the constants proposer", not settings or settings.proposer == "constants")
     yield probe.package("matplotlib", "draws progress.png")
 
 

@@ -1,4 +1,8 @@
-"""Proposes other values for the numeric constants of the editable Python files. Needs no model, no key, no network."""
+"""Proposes other values for the numeric constants of the editable Python files. Needs no model, no key, no network.
+
+Own model instead of Optuna's samplers: after 12 experiments it has 58 ± 3 % of the possible gain, their best without torch (TPE) 31 ± 3 %,
+with torch (GP, all constants at once) 44 ± 2 %: `python benchmarks/proposers.py`, docs/performance.md.
+"""
 
 import math
 import random

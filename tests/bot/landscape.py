@@ -1,16 +1,18 @@
 """A synthetic target for proposers: twelve constants, a noisy valley in log space, a few of them mis-set two to three times.
 
-The night around it is real: records, History, ProposalContext; only the measurement is a formula. Run as a program it prints how
-much of the possible gain each strategy finds: `python -m tests.bot.landscape 100`.
+The night around it is real: records, History, ProposalContext, the decision; only the measurement is a formula.
+`benchmarks/proposers.py` compares more strategies, on more landscapes.
 """
 
 import math
 import random
-import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
+from bot.decide import next_step
 from bot.history import History
+from bot.loop import evidence
 from bot.proposers import Answer, ProposalContext
 from bot.proposers.constants import Constants, _answer, _singles, _tunables
 from bot.proposers.source import find
@@ -37,24 +39,33 @@ NOISE, START = 0.003, 1.8
 class Valley:
     """Loss = sum of w * steps**2 from a hidden optimum, in the constants' own scales; `cliff` makes large values much worse."""
 
+    noise = NOISE
+
     def __init__(self, seed: int, cliff: bool = False, coupled: bool = False):
         self.random = random.Random(f"valley {seed}")
-        constants = find(SOURCE)
-        misset = set(self.random.sample(range(len(constants)), 3))
         self.axes = {}
-        for index, constant in enumerate(constants):
-            space = infer(constant)
-            off = self.random.choice((-1, 1)) * self.random.uniform(1, 1.6) if index in misset else self.random.gauss(0, 0.3)
-            weight = NOISE * (self.random.uniform(3, 8) if index in misset else 2 * math.exp(self.random.gauss(0, 1)))
-            self.axes[constant.name] = (space, constant.value, off, weight)
         self.cliff, self.coupled = cliff, coupled
+        self.place()
         self.start = self.loss(SOURCE)
 
+    def place(self) -> None:
+        self.offsets(misset=3, far=(1, 1.6), near=0.3)
+
+    def offsets(self, misset: int, far: tuple[float, float], near: float) -> None:
+        constants = find(SOURCE)
+        chosen = set(self.random.sample(range(len(constants)), misset))
+        for index, constant in enumerate(constants):
+            off = self.random.choice((-1, 1)) * self.random.uniform(*far) if index in chosen else self.random.gauss(0, near)
+            weight = NOISE * (self.random.uniform(3, 8) if index in chosen else 2 * math.exp(self.random.gauss(0, 1)))
+            self.axes[constant.name] = (infer(constant), constant.value, off, weight)
+
+    def errors(self, text: str) -> list[tuple[float, float]]:
+        """Steps from the optimum and weight of each constant."""
+        axes = ((constant, *self.axes[constant.name]) for constant in find(text))
+        return [(steps_between(space, constant.value, start) - off, weight) for constant, space, start, off, weight in axes]
+
     def loss(self, text: str) -> float:
-        errors = []
-        for constant in find(text):
-            space, start, off, weight = self.axes[constant.name]
-            errors.append((steps_between(space, constant.value, start) - off, weight))
+        errors = self.errors(text)
         loss = sum(w * e * e for e, w in errors)
         if self.cliff:
             loss += sum(20 * NOISE * max(0.0, e - 1.2) for e, _ in errors)
@@ -62,46 +73,58 @@ class Valley:
             loss += sum(0.8 * math.sqrt(v * w) * d * e for (d, v), (e, w) in zip(errors[:4:2], errors[1:4:2], strict=True))
         return loss
 
+    def crashes(self, text: str) -> bool:
+        return False
+
+    def draw(self, source: random.Random) -> float:
+        return source.gauss(0, self.noise)
+
     def gain(self, text: str) -> float:
         return (self.start - self.loss(text)) / self.start
 
 
 class Night:
-    """Screens, confirms on 4 fresh seeds, keeps what is better by 1.6 standard errors; then re-measures the champion."""
+    """Measures and decides as the loop does: screening, fresh seeds against an interleaved champion, a re-measured champion."""
+
+    settings = SimpleNamespace(direction="min")
 
     def __init__(self, valley: Valley, strategy: Callable[[ProposalContext], Answer], seed: int):
         self.valley, self.strategy, self.random = valley, strategy, random.Random(f"noise {seed}")
         self.text, self.seed, self.history = SOURCE, seed, History()
         self.history.add(Opened(0.0, "autoresearch/x", "sha0", "main", "val_bpb", "min", "5s cpu", "c", "constants"))
-        for index in range(4):
-            self.measure(0, "baseline", index, "sha0", SOURCE)
+        self.measure_champion(0, "baseline")
 
-    def measure(self, id: int, role: str, index: int, sha: str, text: str) -> float:
-        value = START + self.valley.loss(text) + self.random.gauss(0, NOISE)
-        self.history.add(Measurement(0.0, id, role, index, sha, index, "ok", "c", value))
-        return value
+    def measure(self, id: int, role: str, sha: str, text: str) -> None:
+        value = None if self.valley.crashes(text) else START + self.valley.loss(text) + self.valley.draw(self.random)
+        self.history.add(Measurement(0.0, id, role, 0, sha, 0, "ok" if value else "crash", "c", value))
+
+    def measure_champion(self, id: int, role: str) -> None:
+        for _ in range(4):
+            self.measure(id, role, self.history.champion_sha, self.text)
 
     def experiment(self) -> Answer:
         id, parent = self.history.next_id, self.history.champion_sha
         answer = self.strategy(ProposalContext({"train.py": self.text}, self.history, id, "cpu", Path(), "min", self.seed))
-        text, sha = answer.edits["train.py"], f"sha{id}"
-        self.history.add(Proposal(0.0, id, parent, sha, answer.hypothesis, answer.source, params=answer.params))
-        before = self.history.best
-        screen = self.measure(id, "screen", 0, sha, text)
-        if screen - before > 0.8 * NOISE:
-            self.history.add(Verdict(0.0, id, "discard", "worse", delta=screen - before))
-            return answer
-        for index in range(2):
-            self.measure(id, "champion", index, parent, self.text)
-        fresh = [self.measure(id, "confirm", index, sha, text) for index in range(4)]
-        delta = sum(fresh) / 4 - self.history.best
-        kept = delta < -1.6 * NOISE * math.sqrt(0.5)
-        self.history.add(Verdict(0.0, id, "keep" if kept else "discard", "4 seeds", delta=delta, seeds=4, sha=sha if kept else ""))
-        if kept:
+        self.history.add(Proposal(0.0, id, parent, f"sha{id}", answer.hypothesis, answer.source, params=answer.params))
+        text = answer.edits["train.py"]
+        verdict = self.decide(id, text)
+        self.history.add(verdict)
+        if verdict.status == "keep":
             self.text = text
-            for index in range(4):
-                self.measure(id, "champion", 2 + index, sha, text)
+            self.measure_champion(id, "champion")
         return answer
+
+    def decide(self, id: int, text: str) -> Verdict:
+        experiment = self.history.experiments[id]
+        while True:
+            step = next_step(evidence(self, experiment))
+            if step.action in ("keep", "discard"):
+                fresh, sha = len(experiment.runs("confirm")), f"sha{id}" if step.action == "keep" else ""
+                return Verdict(0.0, id, step.action, step.why, delta=step.delta, seeds=fresh, sha=sha)
+            candidate = step.action != "champion"
+            self.measure(id, step.action, f"sha{id}" if candidate else experiment.proposal.parent, text if candidate else self.text)
+            if experiment.measurements[-1].outcome == "crash":
+                return Verdict(0.0, id, "crash", "")
 
     def gains(self, count: int) -> list[float]:
         gains = []
@@ -146,13 +169,3 @@ def mean_gains(strategy: str, repeats: int, count: int, first: int = 0, **kind: 
     seeds = range(first, first + repeats)
     return [Night(Valley(seed, **kind), STRATEGIES[strategy](seed), seed).gains(count) for seed in seeds]
 
-
-if __name__ == "__main__":
-    repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 50
-    for kind in ({}, {"cliff": True, "coupled": True}):
-        print(", ".join(kind) or "plain")
-        for name in STRATEGIES:
-            rows = mean_gains(name, repeats, 30, **kind)
-            share = {count: sum(row[count - 1] for row in rows) / repeats for count in (6, 12, 20, 30)}
-            wins = sum(row[11] > 0.05 for row in rows) / repeats
-            print(f"  {name:14}", *(f"@{count} {value:.2f}" for count, value in share.items()), f" a win by 12: {wins:.2f}")

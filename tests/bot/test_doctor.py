@@ -15,7 +15,7 @@ from tests.conftest import commit_all, git, make_repo
 
 COMMAND_TARGET = "editable: bench.py\ncommand: python bench.py\nmetric: seconds\n"
 NAMES = ["python", "git", "repository", "settings", "editable files", "torch", "machine", "disk, state", "state", "disk, cache", "cache",
-         "bubblewrap", "user namespaces", "landlock", "API keys", "pip", "optuna", "matplotlib"]  # fmt: skip
+         "bubblewrap", "user namespaces", "landlock", "API keys", "pip", "matplotlib"]  # fmt: skip
 
 
 @pytest.fixture
