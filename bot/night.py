@@ -37,6 +37,7 @@ def open_night(settings: Settings, config: Path, observer: Observer, stop: Stop)
         base, branch = starting_point(repo, settings, history)
         scratch = state / "scratch"
         shutil.rmtree(scratch, ignore_errors=True)
+        observer.note("no sandbox yet: a candidate runs with your user's rights, in processes of its own with a scrubbed environment")
         observer.note("looking at the machine")
         opened = for_command(settings, repo, base, state) if settings.command else for_model(settings, base, state, observer)
         settings, context = opened

@@ -118,8 +118,8 @@ class Settings(BaseModel):
     )
     sandbox: Literal["auto", "require", "none"] = Field(
         "auto",
-        description="`auto` isolates candidates as well as the machine allows, `require` refuses to run without isolation, "
-        "`none` uses none. `autoresearch doctor` says what is possible.",
+        description="This version has no sandbox yet: `auto` and `none` run candidates as separate processes with a scrubbed environment, "
+        "`require` refuses to run. `autoresearch doctor` says what this machine could do.",
         examples=["auto"],
     )
     proposer: Annotated[str, AfterValidator(checks.proposer)] = Field(
