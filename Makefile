@@ -1,7 +1,8 @@
 # `make run`: the whole loop on the embedded corpus. `make test`: the default suite. Each sets up everything it needs.
 PYTHON ?= python3
 VENV ?= .venv
-# On Linux plain pip takes torch's CUDA build (gigabytes). TORCH_INDEX=<URL of PyTorch's CPU wheel index> takes the small one.
+# On Linux plain pip takes torch's CUDA build (gigabytes). TORCH_INDEX=<URL of PyTorch's CPU wheel index> takes the small one:
+# its version 2.13.0+cpu sorts above 2.13.0, and torch's own dependencies still come from the usual index.
 TORCH_INDEX ?=
 TORCH ?= torch==2.13.0
 
@@ -37,7 +38,7 @@ $(VENV)/.python:
 
 $(VENV)/.run: $(VENV)/.python pyproject.toml constraints.txt
 	@echo "installing torch, then the rest at the versions of constraints.txt"
-	@$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) '$(TORCH)'
+	@$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) '$(TORCH)'
 	@$(PIP) --editable '.[train]'
 	@touch $@
 
