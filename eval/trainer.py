@@ -7,24 +7,16 @@ the referee's own start. The candidate's folders go to the END of sys.path: no f
 standard library.
 """
 
-import argparse
-import os
 import runpy
 import sys
 from pathlib import Path
 
 from eval import fingerprint, session
-from eval.wire import Channel
+from eval.wire import report_in
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--socket", type=int, required=True)
-    parser.add_argument("--memory", type=int, required=True)
-    args = parser.parse_args()
-    channel = Channel.of_fd(args.socket)
-    os.set_inheritable(args.memory, False)
-    channel.send(op="hello", pid=os.getpid())
+    channel, memory = report_in()
     ask = channel.receive()  # {"op": "describe", "device"}: separate from `go`, a pre-warmed trainer answers it long before
     if ask is None:
         return
@@ -32,7 +24,7 @@ def main() -> None:
     go = channel.receive()
     if go is None:  # the referee has no use for us
         return
-    session.attach(go, channel, args.memory)
+    session.attach(go, channel, memory)
     session.reseed()
     entry = Path(go["candidate"]) / go["entry"]
     sys.path += [str(entry.parent), go["candidate"]]

@@ -6,6 +6,7 @@ The referee touches the memory with `pread`/`pwrite` only, never through a mappi
 step 2), and a candidate that truncates the file gives a short read instead of a SIGBUS in the referee.
 """
 
+import argparse
 import json
 import os
 import socket
@@ -105,3 +106,15 @@ def read_into(fd: int, buffer: memoryview, offset: int) -> None:
         if count == 0:
             raise Breach("it truncated the shared memory")
         done += count
+
+
+def report_in() -> tuple[Channel, int]:
+    """The start of trainer and worker, torch imported: adopts the two descriptors named in argv and says hello."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--socket", type=int, required=True)
+    parser.add_argument("--memory", type=int, required=True)
+    args = parser.parse_args()
+    channel = Channel.of_fd(args.socket)
+    os.set_inheritable(args.memory, False)
+    channel.send(op="hello", pid=os.getpid())
+    return channel, args.memory

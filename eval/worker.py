@@ -6,17 +6,15 @@ Pre-warmed like the trainer: torch is imported before it is told which candidate
 memory: it computes block i + 1 while the referee reads block i.
 """
 
-import argparse
 import importlib.util
 import mmap
-import os
 import sys
 from pathlib import Path
 
 import torch
 
 from eval import session
-from eval.wire import Channel
+from eval.wire import Channel, report_in
 
 TORCH_DTYPES = {"uint16": torch.uint16, "uint32": torch.uint32}
 SENT = (torch.float32, torch.bfloat16, torch.float16)  # what the referee reads; other floats are sent as float32
@@ -55,13 +53,7 @@ def serve(channel: Channel, memory: mmap.mmap, order: dict, model) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--socket", type=int, required=True)
-    parser.add_argument("--memory", type=int, required=True)
-    args = parser.parse_args()
-    channel = Channel.of_fd(args.socket)
-    os.set_inheritable(args.memory, False)
-    channel.send(op="hello", pid=os.getpid())
+    channel, memory = report_in()
     order = channel.receive()
     if order is None:  # the training failed: nothing to score
         return
@@ -69,7 +61,7 @@ def main() -> None:
     session.reseed()
     model = load(order)
     channel.send(op="loaded")
-    serve(channel, mmap.mmap(args.memory, order["size"]), order, model)
+    serve(channel, mmap.mmap(memory, order["size"]), order, model)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """autoresearch.yml: every bad input is one UsageError that names the file, the field, the problem and the fix."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -336,7 +335,3 @@ def test_every_example_is_accepted(root):
 def test_this_repository_has_a_valid_target():
     settings = Settings.load(TOP, environ={})
     assert (settings.name, settings.stop_after, settings.resolved("cpu").budget) == ("demo", "6m", "10s cpu")
-
-
-def test_the_schema_is_json():
-    json.loads((TOP / "schema/autoresearch.schema.json").read_text())
