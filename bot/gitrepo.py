@@ -4,7 +4,6 @@ and hooks are never involved, and the same content with the same time is the sam
 
 import os
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -204,10 +203,25 @@ class _Index:
         self.repo, self.sha = repo, sha
 
     def __enter__(self) -> str:
-        self.folder = tempfile.TemporaryDirectory(prefix="autoresearch-index-")
-        path = os.path.join(self.folder.name, "index")
-        self.repo._git("read-tree", self.sha, index=path)
-        return path
+        """In the git folder, named after this process: what a killed run left behind is found and removed by the next."""
+        folder = Path(self.repo._git("rev-parse", "--path-format=absolute", "--git-path", "autoresearch-index").strip())
+        folder.mkdir(exist_ok=True)
+        self.path = folder / str(os.getpid())
+        for old in folder.iterdir():
+            if old.stem == self.path.name or not _alive(int(old.stem)):
+                old.unlink(missing_ok=True)
+        self.repo._git("read-tree", self.sha, index=str(self.path))
+        return str(self.path)
 
     def __exit__(self, *_: object) -> None:
-        self.folder.cleanup()
+        self.path.unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True

@@ -1,6 +1,7 @@
 """gitrepo against real git: the user's checkout is never involved, and everything may be done twice."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -211,3 +212,14 @@ def test_ctrl_c_on_the_terminal_does_not_reach_git(repo):
     finally:
         os.environ["PATH"] = path
     assert group != os.getpgrp()
+
+
+def test_index_that_a_killed_run_left_behind_is_removed(repo):
+    folder = repo.root / ".git" / "autoresearch-index"
+    folder.mkdir()
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    for name in (f"{gone.pid}", f"{gone.pid}.lock", f"{os.getpid()}.lock"):
+        (folder / name).write_text("")
+    repo.commit(repo.head()[0], {"train/train.py": NEW}, "try", 1000.0)
+    assert list(folder.iterdir()) == []
