@@ -3,7 +3,7 @@
     child = spawn([sys.executable, "-P", "-m", "eval.trainer"], cwd=work, env=clean_environment(home, tmp), pass_fds=(7,))
     child.tree.cpu_seconds(); child.log.lines(); child.kill()
 
-What this does not protect from, until a sandbox wraps the argv: a candidate can read what this user can read, use the
+What this does not protect from, unless `eval.sandbox` wraps the argv: a candidate can read what this user can read, use the
 network and signal this user's processes.
 """
 
@@ -24,6 +24,7 @@ ALLOWED = ("PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PA
 ALLOWED_PREFIXES = ("LC_", "CUDA_", "NVIDIA_")
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 LOG_LINES, LOG_LINE_CHARS, LOG_BYTES = 50, 1000, 1 << 17  # what a result keeps, and what a log may occupy in memory
+RELAY_WORDS = 5  # in so many first words of an argv `eval.sandbox` names its level: interpreter, its flags, script, level
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
@@ -74,15 +75,20 @@ class LogTail:
 
 
 class Child:
-    """A spawned process: `pid`, its `tree`, its `log` (None if the caller took stdout), `returncode` after it ended (-9 = SIGKILL)."""
+    """A spawned process: `pid`, its `tree`, its `log` (None if the caller took stdout), `returncode` after it ended (-9 = SIGKILL).
 
-    def __init__(self, popen: subprocess.Popen, log: LogTail | None):
-        self.popen, self.pid, self.log = popen, popen.pid, log
+    `relayed`: it is bubblewrap, which ends with 128 + N when the program in it died of signal N."""
+
+    def __init__(self, popen: subprocess.Popen, log: LogTail | None, relayed: bool = False):
+        self.popen, self.pid, self.log, self.relayed = popen, popen.pid, log, relayed
         self.stdout, self.tree = popen.stdout, ProcessTree(popen.pid)
 
     @property
     def returncode(self) -> int | None:
-        return None if self.tree.status is None else os.waitstatus_to_exitcode(self.tree.status)
+        if self.tree.status is None:
+            return None
+        code = os.waitstatus_to_exitcode(self.tree.status)
+        return 128 - code if self.relayed and 128 < code < 128 + signal.NSIG else code
 
     def poll(self) -> int | None:
         """`returncode`, after a look. The tree does the reaping (its CPU time comes from there), so Popen is told, not asked."""
@@ -146,4 +152,4 @@ def spawn(
         )
         ROOTS.add(popen.pid)
         os.close(write_end)
-        return Child(popen, LogTail(read_end))
+        return Child(popen, LogTail(read_end), relayed="bubblewrap" in argv[:RELAY_WORDS])

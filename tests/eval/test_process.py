@@ -119,6 +119,16 @@ def test_signal_is_a_negative_return_code(tmp_path):
     assert child.wait(20) == -11
 
 
+def test_signal_relayed_as_an_exit_code(tmp_path):
+    """bubblewrap ends with 128 + N, as shells do; `relayed` says so. Codes beyond the signals stay what they are."""
+    codes = {}
+    for code in (139, 7, 255):
+        child = start(tmp_path, f"raise SystemExit({code})")
+        child.relayed = True
+        codes[code] = child.wait(20)
+    assert codes == {139: -11, 7: 7, 255: 255}
+
+
 def test_child_dies_with_its_parent(tmp_path):
     code = (
         "import sys, time; from pathlib import Path; from eval.process import *;"
