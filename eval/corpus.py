@@ -11,7 +11,7 @@ The folder, `<cache>/corpora/<name>-<vocab_size>-<key>/`:
     meta.json            format, digest, vocabulary, pattern, splits, source; what `Corpus.meta` holds
     tokenizer.tiktoken   the learned tokens (tiktoken's format); trained on train alone
     token_bytes.npy      int32 (V,)
-    train.bin val.bin sealed.bin   uint16, or uint32 above 65,536 ids; for each document BOS, then its tokens
+    train.bin val.bin sealed.bin audit.bin   uint16, or uint32 above 65,536 ids; for each document BOS, then its tokens
 
 Two names for two questions. The *key* in the folder's name answers "is it prepared already?": sha256 of what went in (content,
 vocab_size, FORMAT), so a changed text folder is a new corpus while renamed, touched or reordered files are not. The *digest* answers
@@ -24,9 +24,8 @@ import os
 import shutil
 import sys
 import tempfile
-from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -35,15 +34,15 @@ from eval import fetch, folder
 from eval.cache import default_cache_dir, explained, locked
 from eval.errors import RefereeError
 from eval.split import SPLITS, split
+from eval.store import Store, content_of, hash_of
 
 __all__ = ["Corpus", "default_cache_dir", "prepare"]
 
-FORMAT = 1  # raise it with every change of what prepare writes
-LEAST_BYTES = 64 * 1024  # of text; below, val would hold a page
+FORMAT = 2  # raise it with every change of what prepare writes
 TOKENIZER_BYTES = 1 << 28  # the tokenizer learns from at most 256 MiB of train: more changes no merge that matters
 BATCH_BYTES = 1 << 23  # text encoded at once, all cores
-FILES = ("tokenizer.tiktoken", "token_bytes.npy", "train.bin", "val.bin", "sealed.bin")
-PRIVATE = ("val.bin", "sealed.bin")  # mode 0600; the sandbox keeps candidates out, this keeps other users out
+FILES = ("tokenizer.tiktoken", "token_bytes.npy", *(f"{split}.bin" for split in SPLITS))
+PRIVATE = ("val.bin", "sealed.bin", "audit.bin")  # mode 0600; the sandbox keeps candidates out, this keeps other users out
 
 
 class Corpus:
@@ -79,7 +78,7 @@ class Corpus:
         return all(sha256(self.path / name) == self.meta["files"][name]["sha256"] for name in FILES)
 
     def tokens(self, split: str) -> np.memmap:
-        """uint16 or uint32 (tokens of the split,), read-only, of "train", "val" or "sealed"."""
+        """uint16 or uint32 (tokens of the split,), read-only, of "train", "val", "sealed" or "audit"."""
         assert split in SPLITS, f"no split is called {split!r}"
         return np.memmap(self.path / f"{split}.bin", dtype=self.meta["dtype"], mode="r")
 
@@ -180,59 +179,6 @@ def key_of(content: str, vocab_size: int) -> str:
     return hashlib.sha256(f"{FORMAT} {vocab_size} {content}".encode()).hexdigest()[:16]
 
 
-def hash_of(text: bytes) -> bytes:
-    return hashlib.sha256(text).digest()[:16]
-
-
-def distinct(hashes: bytes | bytearray) -> np.ndarray:
-    """int64: numbers of the documents in the order of their 16-byte content hashes, one for each hash."""
-    pairs = np.frombuffer(bytes(hashes), dtype=">u8").reshape(-1, 2)
-    order = np.lexsort((np.arange(len(pairs)), pairs[:, 1], pairs[:, 0]))
-    fresh = np.ones(len(order), dtype=bool)
-    fresh[1:] = (pairs[order[1:]] != pairs[order[:-1]]).any(axis=1)
-    return order[fresh]
-
-
-def content_of(hashes: bytes | bytearray) -> str:
-    """One hash for a set of documents: independent of their order, of their names, and of copies."""
-    table = np.frombuffer(bytes(hashes), dtype="V16")
-    return hashlib.sha256(table[distinct(hashes)].tobytes()).hexdigest()
-
-
-class Store:
-    """The documents in one file of the build folder, readable by number in the order of their content hashes; copies dropped.
-
-    A corpus may be larger than memory, and its order must not depend on file names: so the text is written once, then mapped."""
-
-    def __init__(self, built: Path, texts: Iterator[str]):
-        self.path = built / "documents"
-        starts, hashes, end = array("q"), bytearray(), 0
-        with open(self.path, "wb") as file:
-            for text in texts:
-                raw = text.encode("utf-8")
-                file.write(raw)
-                starts.append(end)
-                hashes += hash_of(raw)
-                end += len(raw)
-        if end < LEAST_BYTES:
-            raise RefereeError(
-                f"the corpus holds {end} bytes of readable text in {len(starts)} documents, at least {LEAST_BYTES} are needed; add text"
-            )
-        order = distinct(hashes)
-        self.copies = len(starts) - len(order)
-        self.digests = np.frombuffer(bytes(hashes), dtype="V16")[order]
-        self.starts = np.array(starts, dtype=np.int64)[order]
-        self.sizes = np.diff(np.append(np.array(starts, dtype=np.int64), end))[order]
-        self.map = np.memmap(self.path, dtype=np.uint8, mode="r")
-
-    def text(self, number: int) -> str:
-        start = self.starts[number]
-        return self.map[start : start + self.sizes[number]].tobytes().decode("utf-8")
-
-    def texts(self, numbers) -> Iterator[str]:
-        return (self.text(number) for number in numbers)
-
-
 def build(built: Path, store: Store, vocab_size: int, source: dict, notify: Callable[[str], None]) -> None:
     """Split, train the tokenizer on train, encode everything, describe it: all of the folder's files, in `built`."""
     from eval import tokenizer
@@ -290,8 +236,14 @@ def write_split(path: Path, store: Store, numbers: np.ndarray, encoding, dtype: 
     return {"tokens": tokens, "bytes": int(store.sizes[numbers].sum()), "documents": len(numbers)}
 
 
-if __name__ == "__main__":
+def main(arguments: list[str]) -> None:
+    if len(arguments) != 2 or not arguments[1].isdecimal():
+        sys.exit("usage: python -m eval.corpus embedded|path:DIR VOCAB_SIZE      (for example: python -m eval.corpus embedded 2048)")
     try:
-        print(prepare(sys.argv[1], int(sys.argv[2]), default_cache_dir(), notify=lambda text: print(text, file=sys.stderr)))
+        print(prepare(arguments[0], int(arguments[1]), default_cache_dir(), notify=lambda text: print(text, file=sys.stderr)))
     except RefereeError as error:
         sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,11 +1,12 @@
-"""train / val / sealed by clusters of near-duplicate documents, so that val does not measure memory.
+"""train / val / sealed / audit by clusters of near-duplicate documents, so that val does not measure memory.
 
 Real text repeats itself: release notes quote each other, pages share whole sections. Splitting Django's documentation by document
 hash leaves 1.8 to 6.1 % (ten salts) of val's 20-word shingles standing in train: memory would score as modelling. So:
 
 1. every document becomes its set of 20-word shingles (hashed);
 2. documents that share more than `threshold` shingles are joined; joined documents stay on one side;
-3. the clusters, in an order fixed by a hash of their content, fill val, then sealed, then train;
+3. the clusters, in an order fixed by a hash of their content, fill val, then sealed, then audit (text that steers nothing: the gap
+   audit's control, `eval.audit`); the rest is train;
 4. the overlap of the result is *measured*, and the threshold halved until it is below LIMIT. At threshold 0 no document shares a
    shingle with another cluster, so the loop ends; starting high keeps clusters small and val a fair sample of the whole.
 
@@ -24,13 +25,15 @@ from eval.errors import RefereeError
 
 WORDS = 20  # one shingle; long enough that sharing one is copying, not idiom (Lee et al. 2021, arXiv:2107.06499, use 50 BPE tokens)
 FRACTION = 0.06  # of all bytes, at most, for val and again for sealed
+AUDIT_FRACTION = 0.03  # half of that: a quarter of val's scored tokens is read from it
 LIMIT = 0.0025  # highest overlap accepted, half of what DESIGN 5 promises
 THRESHOLDS = (64, 32, 16, 8, 4, 2, 1, 0)  # shared shingles that do not yet join two documents
 MAX_SHINGLES = 1 << 25
 BYTES_PER_WORD = 6  # English, with its space; only decides when sampling begins
 REACH = 16  # a shingle of k documents links each to its next 16: a chain when k is more, so the pairs stay linear
-SPLITS = ("train", "val", "sealed")
-TRAIN, VAL, SEALED = range(3)
+SPLITS = ("train", "val", "sealed", "audit")
+TRAIN, VAL, SEALED, AUDIT = range(4)
+SHARES = {VAL: FRACTION, SEALED: FRACTION, AUDIT: AUDIT_FRACTION}  # in the order in which they are filled
 # Scripts without spaces: one character is one word (Thai, Lao, Khmer, kana, Chinese characters and their extensions)
 WORD = re.compile(r"[฀-໿ក-៿぀-ヿ㐀-鿿𠀀-𯨟]|[^\s฀-໿ក-៿぀-ヿ㐀-鿿𠀀-𯨟]+")
 
@@ -123,18 +126,19 @@ def components(documents: int, left: np.ndarray, right: np.ndarray) -> np.ndarra
 
 
 def assign(labels: np.ndarray, sizes: np.ndarray, digests: list[bytes]) -> np.ndarray:
-    """int8 (documents,): TRAIN, VAL or SEALED. Clusters come in the order of a hash of their first document's content hash (not of
-    that hash itself: the lowest of many is low, and big clusters would come first)."""
+    """int8 (documents,): TRAIN, VAL, SEALED or AUDIT. Clusters come in the order of a hash of their first document's content hash (not
+    of that hash itself: the lowest of many is low, and big clusters would come first)."""
     total = int(sizes.sum())
     cluster_bytes = np.bincount(labels, weights=sizes, minlength=len(labels)).astype(np.int64)
     clusters = sorted(np.unique(labels).tolist(), key=lambda label: hashlib.blake2b(digests[label], digest_size=16).digest())
-    room = int(total * FRACTION)
+    most = int(total * FRACTION)
     side = np.zeros(len(labels), dtype=np.int8)
-    for split in (VAL, SEALED):
-        filled = 0
-        # First clusters of at most a quarter of the split, so that no single topic is the exam; then, in a small corpus, whatever fits.
-        for largest in (room // 4, room):
-            for cluster in clusters if filled < room // 2 else ():
+    for split, share in SHARES.items():
+        filled, wanted = 0, int(total * share)
+        # First clusters of at most a quarter of the split, so that no single topic is the exam; then, in a small corpus, whatever fits;
+        # for audit at last a document that would fit val, so that audit asks for no smaller documents than val does.
+        for largest, room in ((wanted // 4, wanted), (wanted, wanted), (most, most)):
+            for cluster in clusters if filled < wanted // 2 else ():
                 size = cluster_bytes[cluster]
                 if side[cluster] == TRAIN and size <= largest and filled + size <= room:
                     side[cluster] = split
@@ -143,21 +147,21 @@ def assign(labels: np.ndarray, sizes: np.ndarray, digests: list[bytes]) -> np.nd
 
 
 def overlap(index: Index, side: np.ndarray) -> float:
-    """The highest share of one split's distinct shingles that stand in another: val or sealed in train, val in sealed, sealed in val."""
+    """The highest share of a held-out split's distinct shingles that stand in another split: train, or another held-out one."""
     if not len(index.hashes):
         return 0.0
     shingle = np.append(0, np.cumsum(index.hashes[1:] != index.hashes[:-1]))  # entry -> number of its distinct shingle
-    present = np.zeros((3, shingle[-1] + 1), dtype=bool)
+    present = np.zeros((len(SPLITS), shingle[-1] + 1), dtype=bool)
     present[side[index.owners], shingle] = True
-    pairs = ((VAL, TRAIN), (SEALED, TRAIN), (VAL, SEALED), (SEALED, VAL))
+    pairs = [(held, other) for held in SHARES for other in range(len(SPLITS)) if other != held]
     return max(float((present[a] & present[b]).sum() / max(present[a].sum(), 1)) for a, b in pairs)
 
 
 def split(texts: Iterable[str], sizes: np.ndarray, digests: list[bytes]) -> tuple[np.ndarray, dict]:
-    """Which split each document belongs to: int8 (documents,) of TRAIN, VAL, SEALED, and facts for meta.json.
+    """Which split each document belongs to: int8 (documents,) of TRAIN, VAL, SEALED, AUDIT, and facts for meta.json.
 
     `sizes` int64 (documents,) UTF-8 bytes; `digests` the documents' content hashes, ascending, so that the result depends on content
-    alone. Equal documents must be gone already. RefereeError when there are too few independent documents to fill val and sealed."""
+    alone. Equal documents must be gone already. RefereeError when there are too few independent documents to fill val, sealed and audit."""
     index = build_index(texts, int(sizes.sum()))
     assert index.documents == len(sizes) == len(digests), "one text, one size and one digest per document"
     left, right, shared = shared_counts(index)
@@ -167,11 +171,11 @@ def split(texts: Iterable[str], sizes: np.ndarray, digests: list[bytes]) -> tupl
         found = overlap(index, side)
         if found <= LIMIT:
             break
-    enough = int(sizes.sum() * FRACTION) // 2
-    if min(int(sizes[side == split].sum()) for split in (VAL, SEALED)) < enough:
+    if any(sizes[side == held].sum() < int(sizes.sum() * share) // 2 for held, share in SHARES.items()):
         raise RefereeError(
             f"the corpus cannot be split: of its {index.documents} different documents {len(np.unique(labels))} are independent, and val "
-            f"and sealed need about {FRACTION:.0%} of the text each in whole documents; add documents, or cut long files into documents"
+            f"and sealed need about {FRACTION:.0%} of the text each, audit {AUDIT_FRACTION:.0%}, in whole documents; "
+            "add documents, or cut long files into documents"
         )
     facts = {"clusters": len(np.unique(labels)), "threshold": threshold, "overlap": round(found, 6), "sampled": index.every}
     return side, facts

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.corpus import FILES, digest_of, sha256
+from eval.corpus import FILES, FORMAT, digest_of, sha256
 
 ROOT = Path(__file__).resolve().parents[2]
 VOCAB, LENGTH, EVAL_TOKENS = 64, 32, 1024
 BOS = VOCAB - 1
-SIZES = {"train": 20_000, "val": 6_000, "sealed": 6_000}
+SIZES = {"train": 20_000, "val": 6_000, "sealed": 6_000, "audit": 3_000}
 
 MODEL = """
 import json, os, sys, time
@@ -58,9 +58,10 @@ def make_corpus(folder: Path) -> Path:
     jump = rng.permutation(BOS)
     splits = {}
     for split, size in SIZES.items():
+        draw = np.random.default_rng(8) if split == "audit" else rng
         tokens = np.empty(size, np.uint16)
         tokens[0] = BOS
-        for i, (surprise, other) in enumerate(zip(rng.random(size - 1), rng.integers(BOS, size=size - 1), strict=True), 1):
+        for i, (surprise, other) in enumerate(zip(draw.random(size - 1), draw.integers(BOS, size=size - 1), strict=True), 1):
             tokens[i] = BOS if i % 100 == 0 else other if surprise < 0.3 or tokens[i - 1] == BOS else jump[tokens[i - 1]]
         tokens.tofile(folder / f"{split}.bin")
         splits[split] = {"tokens": size, "bytes": 0, "documents": -(-size // 100)}
@@ -68,7 +69,7 @@ def make_corpus(folder: Path) -> Path:
     sizes[BOS] = 0
     np.save(folder / "token_bytes.npy", sizes)
     (folder / "tokenizer.tiktoken").write_text("")
-    meta = {"format": 1, "name": "tiny", "vocab_size": VOCAB, "bos": BOS, "pattern": ".", "special_tokens": {"<|bos|>": BOS}}
+    meta = {"format": FORMAT, "name": "tiny", "vocab_size": VOCAB, "bos": BOS, "pattern": ".", "special_tokens": {"<|bos|>": BOS}}
     meta |= {"dtype": "uint16", "splits": splits, "source": {}}
     meta["files"] = {name: {"bytes": (folder / name).stat().st_size, "sha256": sha256(folder / name)} for name in FILES}
     (folder / "meta.json").write_text(json.dumps({"digest": digest_of(meta)} | meta))
@@ -85,8 +86,9 @@ def make_candidate(folder: Path, source: str = BIGRAM) -> Path:
     return folder
 
 
-def arguments(candidate: Path, corpus: Path, scratch: Path, out: Path, **options) -> list[str]:
-    options = {"seed": 1, "budget": "0.3s", "sequence_length": LENGTH, "eval_tokens": EVAL_TOKENS, "device": "cpu"} | options
+def arguments(candidate: Path, corpus: Path, scratch: Path, out: Path, **given) -> list[str]:
+    options = {"seed": 1, "budget": "0.3s cpu", "sequence_length": LENGTH, "eval_tokens": EVAL_TOKENS, "device": "cpu"}
+    options |= {"locks": out.parent} | given  # its own locks, so that tests may run side by side
     argv = [sys.executable, "-P", "-m", "eval", "measure", "--candidate", str(candidate), "--corpus", str(corpus)]
     argv += ["--scratch", str(scratch), "--out", str(out)]
     for name, value in options.items():

@@ -73,7 +73,7 @@ def stored_documents(opened: Corpus, split: str) -> list[str]:
 # ---- what the folder holds
 
 
-def test_the_three_streams_hold_every_document_once(original, texts):
+def test_the_streams_hold_every_document_once(original, texts):
     opened = Corpus.open(original)
     assert Counter(text for split in corpus.SPLITS for text in stored_documents(opened, split)) == Counter(texts)
 
@@ -100,8 +100,8 @@ def test_the_tokenizer_saw_train_alone(original, tmp_path):
     assert (tmp_path / "again").read_bytes() == (original / "tokenizer.tiktoken").read_bytes()
 
 
-@pytest.mark.parametrize(("name", "mode"), [("val.bin", 0o600), ("sealed.bin", 0o600), ("train.bin", 0o644)])
-def test_files_of_val_and_sealed_are_private(original, name, mode):
+@pytest.mark.parametrize(("name", "mode"), [("val.bin", 0o600), ("sealed.bin", 0o600), ("audit.bin", 0o600), ("train.bin", 0o644)])
+def test_files_of_the_held_out_splits_are_private(original, name, mode):
     assert (original / name).stat().st_mode & 0o777 == mode
 
 
@@ -142,6 +142,31 @@ def test_a_changed_folder_is_a_new_corpus(original, texts, tmp_path, change):
     path = prepare(f"path:{write(tmp_path / 'source', changed)}", VOCAB, tmp_path / "cache")
     assert path.name != original.name
     assert Corpus.open(path).digest != Corpus.open(original).digest
+
+
+@pytest.fixture
+def of_another_format(prepared) -> Path:
+    """`prepared` as an older version left it: whole, and in agreement with its own digest."""
+    meta = json.loads((prepared / "meta.json").read_text())
+    meta["format"] = corpus.FORMAT - 1
+    (prepared / "meta.json").write_text(json.dumps(meta | {"digest": corpus.digest_of(meta)}))
+    return prepared
+
+
+def test_open_refuses_a_folder_of_another_format(of_another_format):
+    with pytest.raises(RefereeError, match=f"not of format {corpus.FORMAT}"):
+        Corpus.open(of_another_format)
+
+
+def test_prepare_builds_a_folder_of_another_format_anew(of_another_format, source):
+    path = prepare(f"path:{source}", VOCAB, of_another_format.parents[1])
+    assert Corpus.open(path).meta["format"] == corpus.FORMAT
+
+
+def test_the_format_is_part_of_the_folders_name(monkeypatch):
+    now = corpus.key_of("content", VOCAB)
+    monkeypatch.setattr(corpus, "FORMAT", corpus.FORMAT - 1)
+    assert corpus.key_of("content", VOCAB) != now
 
 
 def test_another_vocab_size_is_a_new_corpus(original, source):
@@ -222,6 +247,12 @@ def test_a_killed_build_is_invisible_and_cleaned_up(source, tmp_path):
     assert [p.name for p in corpora.iterdir() if ".build-" in p.name], "killed too late to test anything"
     path = prepare(f"path:{source}", VOCAB, tmp_path / "cache")
     assert sorted(corpora.iterdir()) == [path, path.with_suffix(".lock")]
+
+
+@pytest.mark.parametrize("arguments", [[], ["embedded"], ["embedded", "many"], ["embedded", "300", "more"]])
+def test_wrong_arguments_are_answered_with_the_usage(arguments):
+    with pytest.raises(SystemExit, match="usage: python -m eval.corpus embedded"):
+        corpus.main(arguments)
 
 
 # ---- the measuring side
@@ -381,9 +412,9 @@ def test_embedded_is_all_of_djangos_documentation(embedded):
     assert sum(split["bytes"] for split in splits) == 6_019_548
 
 
-@pytest.mark.parametrize("split", ["val", "sealed"])
-def test_embedded_has_room_for_the_scored_tokens(embedded, split):
-    assert len(embedded.tokens(split)) > 3 * 32_768
+@pytest.mark.parametrize(("split", "scored"), [("val", 32_768), ("sealed", 32_768), ("audit", 32_768 // 4)])
+def test_embedded_has_room_for_the_scored_tokens(embedded, split, scored):
+    assert len(embedded.tokens(split)) > 3 * scored
 
 
 def test_embedded_tokens_hold_three_bytes(embedded):

@@ -18,7 +18,8 @@ from eval.cache import default_cache_dir
 from eval.errors import RefereeError
 
 ROOT = Path(split.__file__).parents[1]
-BOUND = 0.005  # DESIGN 5: of val's and sealed's 20-word shingles, in train and in each other
+BOUND = 0.005  # of a held-out split's 20-word shingles, in train and in each other split
+HELD = {split.VAL: 0.06, split.SEALED: 0.06, split.AUDIT: 0.03}  # shares of the bytes
 
 
 def digest(text: str) -> bytes:
@@ -51,7 +52,7 @@ def do_split(texts: list[str]) -> tuple[np.ndarray, dict]:
 
 
 def sides(side, sets: list[set[int]]) -> list[set[int]]:
-    return [set().union(*(sets[i] for i in np.flatnonzero(side == number))) for number in range(3)]
+    return [set().union(*(sets[i] for i in np.flatnonzero(side == number))) for number in range(len(split.SPLITS))]
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def django_side(django) -> np.ndarray:
     return do_split(django)[0]
 
 
-@pytest.mark.parametrize(("of", "among"), [(split.VAL, split.TRAIN), (split.SEALED, split.TRAIN), (1, 2), (2, 1)])
+@pytest.mark.parametrize(("of", "among"), [(of, among) for of in HELD for among in range(4) if of != among])
 def test_overlap_on_the_real_corpus_is_below_the_bound(django_side, django_shingles, of, among):
     found = sides(django_side, django_shingles)
     assert share(found[of], found[among]) < BOUND
@@ -70,15 +71,15 @@ def test_splitting_by_document_hash_would_exceed_the_bound(django, django_shingl
     shares = []
     for salt in range(10):
         val = np.array([hashlib.sha256(bytes([salt]) + digest(text)).digest()[0] < 0.06 * 256 for text in django])
-        train_set, val_set, _ = sides(val.astype(int), django_shingles)
+        train_set, val_set, *_ = sides(val.astype(int), django_shingles)
         shares.append(share(val_set, train_set))
     assert min(shares) > BOUND
 
 
-@pytest.mark.parametrize("number", [split.VAL, split.SEALED])
-def test_val_and_sealed_get_five_to_six_percent_of_the_bytes(django, django_side, number):
+@pytest.mark.parametrize(("number", "share"), HELD.items())
+def test_held_out_splits_get_nearly_their_share_of_the_bytes(django, django_side, number, share):
     sizes = np.array([len(text.encode()) for text in django])
-    assert 0.05 <= sizes[django_side == number].sum() / sizes.sum() <= 0.06
+    assert 0.83 * share <= sizes[django_side == number].sum() / sizes.sum() <= share
 
 
 def test_a_sampled_index_keeps_the_bound(django, django_shingles, monkeypatch):
@@ -86,7 +87,7 @@ def test_a_sampled_index_keeps_the_bound(django, django_shingles, monkeypatch):
     side, facts = do_split(django)
     assert facts["sampled"] == 8
     found = sides(side, django_shingles)
-    assert max(share(found[1], found[0]), share(found[2], found[0]), share(found[1], found[2])) < BOUND
+    assert max(share(found[of], found[among]) for of in HELD for among in range(4) if of != among) < BOUND
 
 
 def prose(rng: random.Random, words: int) -> str:
@@ -165,3 +166,18 @@ def test_copies_of_one_document_cannot_be_split():
     text = prose(rng, 500)
     with pytest.raises(RefereeError, match="1 are independent"):
         do_split(sorted((f"{text} {i}" for i in range(100)), key=digest))
+
+
+def test_audit_takes_a_document_that_val_would_take():
+    """Of 20 equal documents each is 5 %: below val's share, above audit's."""
+    rng = random.Random(6)
+    side, _ = do_split(sorted((prose(rng, 400) for _ in range(20)), key=digest))
+    assert Counter(side.tolist()) == {split.TRAIN: 17, split.VAL: 1, split.SEALED: 1, split.AUDIT: 1}
+
+
+def test_the_audit_split_takes_nothing_from_val_and_sealed(monkeypatch):
+    rng = random.Random(7)
+    texts = sorted((prose(rng, 300) for _ in range(200)), key=digest)
+    side, _ = do_split(texts)
+    monkeypatch.setattr(split, "SHARES", {split.VAL: split.FRACTION, split.SEALED: split.FRACTION})
+    assert (np.where(side == split.AUDIT, split.TRAIN, side) == do_split(texts)[0]).all()
