@@ -3,10 +3,12 @@
 import ast
 from collections.abc import Callable, Mapping
 
+from bot import seeding
 from bot.proposers import Answer
 
 LARGEST_FILE = 512 * 1024
 BOM = "\ufeff"
+RESERVED = "load_tokenizer"
 
 Texts = Mapping[str, str | None]  # path -> new text, None for a deleted file
 
@@ -29,6 +31,15 @@ def apply(files: Mapping[str, str], answer: Answer, apply_patch: Callable[[str],
             changed[path] = text
     if not changed:
         raise EditRejected("the change is empty: every file stays as it is")
+    for path, text in changed.items():
+        if path.endswith(".py"):
+            _check_reserved(path, files[path], text)
+    try:
+        reason = seeding.refusal(files, {**files, **changed})
+    except RecursionError:
+        reason = f"an expression is nested too deeply to be read ({', '.join(changed)})"
+    if reason:
+        raise EditRejected(reason)
     return changed
 
 
@@ -59,3 +70,17 @@ def _check_python(path: str, text: str) -> None:
         raise EditRejected(f"{path}, line {error.lineno}: {error.msg}") from error
     except (ValueError, RecursionError, MemoryError) as error:
         raise EditRejected(f"{path} cannot be parsed: {error or type(error).__name__}") from error
+
+
+def _check_reserved(path: str, old: str, new: str) -> None:
+    """`load_tokenizer` beside a `load_model` will mean a tokenizer of the candidate's own; until then it must not be ignored in silence."""
+    if {"load_model", RESERVED} <= _functions(new) and RESERVED not in _functions(old):
+        raise EditRejected(f"{path} defines {RESERVED}, which is reserved: the tokenizer belongs to the referee in this version; remove it")
+
+
+def _functions(text: str) -> set[str]:
+    try:
+        tree = ast.parse(text.removeprefix(BOM))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the champion's text, for a newer Python than this one
+        return set()
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}

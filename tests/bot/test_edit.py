@@ -46,6 +46,22 @@ def test_text_that_is_not_python_need_not_parse():
     assert apply(FILES, edits(notes_txt="B = (\n"), never) == {"notes.txt": "B = (\n"}
 
 
+LOADS = "def load_model(directory, device):\n    return None\n"
+TOKENIZES = "def load_tokenizer(directory):\n    return None\n"
+
+
+def test_a_tokenizer_of_the_candidates_own_is_refused_not_ignored():
+    assert "load_tokenizer, which is reserved" in rejected(edits(train_py=LOADS + TOKENIZES))
+
+
+def test_a_tokenizer_of_a_target_without_load_model_is_its_own_business():
+    assert apply(FILES, edits(train_py=TOKENIZES), never) == {"train.py": TOKENIZES}
+
+
+def test_what_nests_too_deeply_to_be_searched_for_seeds_is_refused():
+    assert "nested too deeply" in rejected(edits(train_py="A = x" + ".y" * 2000 + "\n"))
+
+
 def test_deep_nesting_is_refused_not_fatal():
     assert "train.py" in rejected(edits(train_py="A = " + "(" * 100_000 + "\n"))
 
