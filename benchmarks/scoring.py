@@ -11,7 +11,6 @@ import importlib.util
 import json
 import math
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -28,9 +27,11 @@ import torch  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 from eval import lock  # noqa: E402
+from eval.evaluate import evaluate, rows_at  # noqa: E402
 from eval.outcome import oom_kills  # noqa: E402
 from eval.part import Part  # noqa: E402
-from eval.score import BLOCK_BYTES, Worker, score, windows  # noqa: E402
+from eval.sandbox import choose  # noqa: E402
+from eval.score import BLOCK_BYTES, Desk, Worker, block_rows, score, windows  # noqa: E402
 
 VOCAB, LENGTH, EVAL_TOKENS, SPLIT_TOKENS = 2048, 256, 32768, 200_000
 MODEL = f"""
@@ -83,18 +84,66 @@ def one_process(module, order: dict, tokens: np.ndarray, token_bytes: np.ndarray
     return time.perf_counter() - start, time.process_time() - cpu, bits
 
 
-def two_processes(run: Path, staged: Path, order: dict, tokens: np.ndarray, token_bytes: np.ndarray) -> tuple[float, float, float]:
-    """(wall seconds, CPU seconds of both, bits) of a fresh, warm worker."""
-    part = Part("worker", run, staged)
-    while not part.hear():
-        time.sleep(0.01)
-    time.sleep(0.2)
-    start, cpu = time.perf_counter(), time.process_time() + part.child.tree.cpu_seconds()
-    found = score(Worker(part.child, part.channel, part.memory, oom_kills()), order, tokens, token_bytes, EVAL_TOKENS)
-    seconds, cpu = time.perf_counter() - start, time.process_time() + part.child.tree.cpu_seconds() - cpu
-    part.kill()
-    shutil.rmtree(part.folder)
-    return seconds, cpu, found.bits
+class Text:
+    """Random tokens; as much of a corpus as `evaluate` needs."""
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        self.val, self.token_bytes = rng.integers(VOCAB, size=SPLIT_TOKENS).astype(np.uint16), rng.integers(1, 9, VOCAB).astype(np.int32)
+
+    def tokens(self, split: str) -> np.ndarray:
+        return self.val
+
+
+class Bench:
+    """A checkpoint, and ways of scoring it. Wall seconds; workers are warm (torch imported) before the watch starts."""
+
+    def __init__(self, run: Path):
+        (run / "model.py").write_text(MODEL)
+        spec = importlib.util.spec_from_file_location("candidate", run / "model.py")
+        self.module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(self.module)
+        torch.manual_seed(0)
+        (run / "weights").mkdir()
+        torch.save(self.module.Model().state_dict(), run / "weights" / "weights.pt")
+        self.run, self.staged, self.text, self.sandbox, self.count = run, lock.stage(run / "referee"), Text(), choose("auto"), 0
+        self.order = {"candidate": str(run), "entry": "model.py", "output": str(run / "weights"), "device": "cpu"}
+        self.order |= {"vocab_size": VOCAB, "sequence_length": LENGTH}
+
+    def warm(self) -> Worker:
+        self.count += 1
+        part = Part(f"worker{self.count}", self.run, self.staged, self.sandbox, readable=[self.run / "model.py", self.run / "weights"])
+        while not part.hear():
+            time.sleep(0.01)
+        worker = Worker(part.child, part.channel, part.memory, oom_kills())
+        worker.part, worker.order, worker.close = part, {}, part.kill
+        return worker
+
+    def alone(self) -> tuple[float, float, float]:
+        """(wall seconds, CPU seconds, bits) of the usual loop in this process."""
+        return one_process(self.module, self.order, self.text.val, self.text.token_bytes)
+
+    def scored(self) -> tuple[float, float, float]:
+        """The same of a first worker that nobody checks; CPU seconds of both processes."""
+        worker = self.warm()
+        time.sleep(0.2)
+        start, cpu = time.perf_counter(), time.process_time() + worker.child.tree.cpu_seconds()
+        starts = windows(len(self.text.val), LENGTH, EVAL_TOKENS)
+        desk = Desk(worker, self.order, block_rows(len(starts), LENGTH, VOCAB, "cpu"), self.text.val.dtype)
+        found = score(desk, rows_at(self.text.val, starts, LENGTH), self.text.token_bytes)
+        seconds, cpu = time.perf_counter() - start, time.process_time() + worker.child.tree.cpu_seconds() - cpu
+        worker.close()
+        return seconds, cpu, found.bits
+
+    def evaluated(self, dose: str) -> tuple[tuple[float, float], tuple[float, float]]:
+        """(wall, CPU) seconds of `evaluate`, and of starting its two workers beforehand. The heavy dose scores an audit slice too."""
+        start, before = time.perf_counter(), time.process_time()
+        workers = [self.warm(), self.warm()]
+        waiting, begin = list(workers), time.perf_counter()
+        middle, mine = sum(worker.child.tree.cpu_seconds() for worker in workers), time.process_time()
+        evaluate(lambda: waiting.pop(0), self.order, self.text, "val", EVAL_TOKENS, dose=dose, probe_seed=1)
+        cpu = time.process_time() - mine + sum(worker.child.tree.cpu_seconds() for worker in workers) - middle
+        return (time.perf_counter() - begin, cpu), (begin - start, middle + mine - before)
 
 
 def start_up() -> list[tuple[str, float]]:
@@ -118,36 +167,25 @@ def start_up() -> list[tuple[str, float]]:
 
 def main(repeats: int = 7) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        run = Path(folder)
-        (run / "model.py").write_text(MODEL)
-        spec = importlib.util.spec_from_file_location("candidate", run / "model.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        torch.manual_seed(0)
-        torch.save(module.Model().state_dict(), run / "weights.pt")
-        rng = np.random.default_rng(0)
-        tokens, token_bytes = rng.integers(VOCAB, size=SPLIT_TOKENS).astype(np.uint16), rng.integers(1, 9, VOCAB).astype(np.int32)
-        order = {"candidate": folder, "entry": "model.py", "output": folder, "device": "cpu"}
-        order |= {"vocab_size": VOCAB, "sequence_length": LENGTH}
-        staged = lock.stage(run / "referee")
-        one_process(module, order, tokens, token_bytes)
+        bench = Bench(Path(folder))
+        bench.alone()
         ones, twos = [], []
         for _ in range(repeats):
-            ones.append(one_process(module, order, tokens, token_bytes))
-            twos.append(two_processes(run, staged, order, tokens, token_bytes))
-        assert abs(ones[0][2] / twos[0][2] - 1) < 1e-5, "both must find the same bits"
-        one, two = (statistics.median(wall for wall, _, _ in side) for side in (ones, twos))
-        best = min(wall for wall, _, _ in twos) / min(wall for wall, _, _ in ones)
-        cpu_one, cpu_two = (statistics.median(cpu for _, cpu, _ in side) for side in (ones, twos))
-        print(f"scoring {EVAL_TOKENS} tokens, vocabulary {VOCAB}, rows of {LENGTH}, {torch.get_num_threads()} threads, {repeats} rounds")
-        print(f"  one process    {one:7.3f} s median\n  two processes  {two:7.3f} s median")
-        print(f"  ratio          {two / one:7.3f} median, {best:.3f} of the best rounds   (goal: at most 1.10)")
-        print(f"  CPU seconds    {cpu_one:.3f} and {cpu_two:.3f}, ratio {cpu_two / cpu_one:.3f}   (the steadier number on a busy machine)")
-        print("start-up, seconds (best of 3)")
-        for name, seconds in (steps := start_up()):
-            print(f"  {name:40s} {seconds:6.2f}")
-        ratios = {"ratio": round(two / one, 4), "cpu_ratio": round(cpu_two / cpu_one, 4)}
-        print(json.dumps({**ratios, "one": one, "two": two, "startup": dict(steps)}))
+            ones.append(bench.alone())
+            twos.append(bench.scored())
+    assert abs(ones[0][2] / twos[0][2] - 1) < 1e-5, "both must find the same bits"
+    one, two = (statistics.median(wall for wall, _, _ in side) for side in (ones, twos))
+    best = min(wall for wall, _, _ in twos) / min(wall for wall, _, _ in ones)
+    cpu_one, cpu_two = (statistics.median(cpu for _, cpu, _ in side) for side in (ones, twos))
+    print(f"scoring {EVAL_TOKENS} tokens, vocabulary {VOCAB}, rows of {LENGTH}, {torch.get_num_threads()} threads, {repeats} rounds")
+    print(f"  one process    {one:7.3f} s median\n  two processes  {two:7.3f} s median")
+    print(f"  ratio          {two / one:7.3f} median, {best:.3f} of the best rounds   (goal: at most 1.10)")
+    print(f"  CPU seconds    {cpu_one:.3f} and {cpu_two:.3f}, ratio {cpu_two / cpu_one:.3f}   (the steadier number on a busy machine)")
+    print("start-up, seconds (best of 3)")
+    for name, seconds in (steps := start_up()):
+        print(f"  {name:40s} {seconds:6.2f}")
+    ratios = {"ratio": round(two / one, 4), "cpu_ratio": round(cpu_two / cpu_one, 4)}
+    print(json.dumps({**ratios, "one": one, "two": two, "startup": dict(steps)}))
 
 
 if __name__ == "__main__":

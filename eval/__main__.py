@@ -1,9 +1,11 @@
 """Command line of the referee.
 
     python -P -m eval measure --candidate DIR --entry train/train.py --corpus DIR --seed 1 --budget "10s cpu" --out result.json
+    python -P -m eval score --checkpoint DIR --candidate DIR --corpus DIR --out result.json
     python -P -m eval machine --device auto
 
-`measure`: JSON lines on stdout for live display ({"phase", "progress", "loss", "spent"}, at most five a second), sentences on stderr.
+`score` loads and scores a saved checkpoint, with the same workers, probes and result. Both print JSON lines on stdout for live
+display ({"phase", "progress", "loss", "spent"}, at most five a second) and sentences on stderr.
 Exit 0 when the result was written, whatever the outcome; 2 for bad arguments, corpus or interpreter; 143 after SIGTERM (nothing
 left running, no result).
 """
@@ -20,7 +22,8 @@ from pathlib import Path
 from eval.budget import Budget
 from eval.cache import FULL
 from eval.errors import RefereeError
-from eval.measure import Request, measure, write
+from eval.measure import measure
+from eval.request import Request, write
 
 LINE_SECONDS = 0.2  # between two lines of live display
 
@@ -40,8 +43,8 @@ class Display:
         if not self.open or phase == self.phase and now - self.at < LINE_SECONDS:
             return
         self.phase, self.at = phase, now
-        spent = round(server.clock.spent(), 3)
-        line = {"phase": phase, "progress": round(min(1.0, progress), 4), "loss": server.result.loss, "spent": spent}
+        loss, spent = (server.result.loss, round(server.clock.spent(), 3)) if server else (None, 0.0)
+        line = {"phase": phase, "progress": round(min(1.0, progress), 4), "loss": loss, "spent": spent}
         try:
             print(json.dumps(line), flush=True)
         except BrokenPipeError:
@@ -53,21 +56,37 @@ def parser() -> argparse.ArgumentParser:
     main = argparse.ArgumentParser(prog="python -P -m eval", description="The referee.")
     commands = main.add_subparsers(dest="command", required=True)
     run = commands.add_parser("measure", help="train a candidate and score it")
-    run.add_argument("--candidate", type=Path, required=True, help="folder with the candidate's files")
-    run.add_argument("--entry", default="train/train.py", help="its entry file, relative to that folder")
-    run.add_argument("--corpus", type=Path, required=True, help="a prepared corpus (eval.corpus)")
-    run.add_argument("--seed", type=int, required=True)
-    run.add_argument("--split", choices=["val", "sealed"], default="val")
     run.add_argument("--budget", required=True, help="5m (wall time) or '10s cpu' (CPU seconds of the whole process tree)")
-    run.add_argument("--sequence-length", type=int, default=256, help="tokens in a row, for training and scoring")
-    run.add_argument("--eval-tokens", type=int, default=32768, help="scored tokens")
-    run.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
-    run.add_argument("--sandbox", choices=["auto", "require", "none"], default="auto")
-    run.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()), help="where the private folder is made, and wiped")
-    run.add_argument("--out", type=Path, required=True, help="where the result is written")
+    run.add_argument("--keep-checkpoint", type=Path, help="also copy the checkpoint to this folder")
+    saved = commands.add_parser("score", help="score a saved checkpoint")
+    saved.add_argument("--checkpoint", type=Path, required=True, help="folder with model.safetensors and config.json")
+    for command, seed in ((run, {"required": True}), (saved, {"default": 0})):
+        command.add_argument("--seed", type=int, **seed)
+        common(command)
     machine = commands.add_parser("machine", help="print this machine's fingerprint")
     machine.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
     return main
+
+
+def common(run: argparse.ArgumentParser) -> None:
+    run.add_argument("--candidate", type=Path, required=True, help="folder with the candidate's files")
+    run.add_argument("--entry", default="train/train.py", help="its entry file, relative to that folder")
+    run.add_argument("--corpus", type=Path, required=True, help="a prepared corpus (eval.corpus)")
+    run.add_argument("--split", choices=["val", "sealed"], default="val")
+    run.add_argument("--sequence-length", type=int, default=256, help="tokens in a row, for training and scoring")
+    run.add_argument("--eval-tokens", type=int, default=32768, help="scored tokens")
+    run.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
+    run.add_argument("--sandbox", choices=["auto", "require", "none", "bubblewrap", "landlock"], default="auto")
+    run.add_argument("--launcher", default=sys.executable, help="an interpreter with landlockpy, for Landlock")
+    run.add_argument("--readable", type=Path, action="append", default=[], help="another path that the candidate may read; repeatable")
+    run.add_argument("--dose", choices=["light", "heavy"], default="light", help="how much the second worker is asked (docs/referee.md)")
+    run.add_argument("--reference", type=Path, help="the champion's per-token bits, which tell where a leak would pay")
+    run.add_argument("--save-bits", type=Path, help="where to put this candidate's per-token bits")
+    run.add_argument("--probe-seed", type=int, help="repeat the probes of an earlier result; default: from the system")
+    temp = Path(tempfile.gettempdir())
+    run.add_argument("--locks", type=Path, default=temp, help="folder of the device locks: one measurement at a time per device")
+    run.add_argument("--scratch", type=Path, default=temp, help="where the private folder is made, and wiped")
+    run.add_argument("--out", type=Path, required=True, help="where the result is written")
 
 
 def run_measure(args: argparse.Namespace) -> int:
@@ -79,6 +98,8 @@ def run_measure(args: argparse.Namespace) -> int:
         signal.signal(signal.SIGTERM, terminated)
         result = measure(requested(args), Display())
         write(result, args.out)
+        if result["isolation"] == "none":
+            print(f"no sandbox: {result['isolation_note']}", file=sys.stderr)
     except Terminated:
         return 143
     except KeyboardInterrupt:
@@ -94,15 +115,16 @@ def run_measure(args: argparse.Namespace) -> int:
 
 def requested(args: argparse.Namespace) -> Request:
     """The measurement that the command line asks for. RefereeError where it asks for nonsense."""
+    given = {name: value for name, value in vars(args).items() if name not in ("command", "out")}
     try:
-        budget = Budget.parse(args.budget)
+        given["budget"] = Budget.parse(args.budget) if args.command == "measure" else None
     except ValueError as error:
         raise RefereeError(str(error)) from None
     if not args.out.resolve().parent.is_dir() or args.out.is_dir():
         raise RefereeError(f"--out {args.out} must name a file in a folder that exists")
-    print("no sandbox: the candidate can read what this user can read and use the network", file=sys.stderr)
-    names = ("candidate", "entry", "corpus", "seed", "split", "sequence_length", "eval_tokens", "device", "sandbox", "scratch")
-    return Request(budget=budget, **{name: getattr(args, name) for name in names})
+    if args.probe_seed is None:
+        del given["probe_seed"]
+    return Request(**given | {"readable": tuple(args.readable)})
 
 
 def run_machine(args: argparse.Namespace) -> int:
@@ -118,7 +140,7 @@ def run_machine(args: argparse.Namespace) -> int:
 def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     try:
-        return run_measure(args) if args.command == "measure" else run_machine(args)
+        return run_machine(args) if args.command == "machine" else run_measure(args)
     except RefereeError as error:
         print(error, file=sys.stderr)
         return 2

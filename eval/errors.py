@@ -8,8 +8,10 @@ class RefereeError(Exception):
 class Failed(Exception):
     """A measurement ended without a value. `outcome` is crash | timeout | oom | invalid | violation; `reason` one sentence.
 
+    `reproduction`: the smallest case that shows a breach (`eval.agreement`); `explanation`: what the candidate's author can do about it.
     Raised anywhere inside a measurement, caught once (`eval.measure`), written into the result with `val_bpb: null`."""
 
-    def __init__(self, outcome: str, reason: str):
+    def __init__(self, outcome: str, reason: str, *, reproduction: dict | None = None, explanation: str = ""):
         super().__init__(reason)
         self.outcome, self.reason = outcome, reason
+        self.reproduction, self.explanation = reproduction, explanation

@@ -2,177 +2,243 @@
 
     python -P -m eval measure --candidate DIR --corpus DIR --seed 1 --budget "5s cpu" --out result.json
 
-Order of events: spawn trainer and worker (their torch imports overlap everything below) -> open the corpus -> training ->
-kill the tree -> inspect the checkpoint -> scoring -> kill the tree -> result. Every module of ours is imported before candidate
-code runs, so files it edits on disk are never read by the referee.
+Order of events: lock the device -> spawn trainer and two workers in their sandboxes (their torch imports overlap everything below)
+-> open the corpus -> training -> kill the tree -> inspect the checkpoint -> first worker scores, is killed -> second worker must
+agree -> result. Every module of ours is imported before candidate code runs, so files it edits on disk are never read by the referee.
 """
 
-import contextlib
-import json
-import os
-import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 from eval import checkpoint, lock, outcome
-from eval.budget import Budget
 from eval.errors import Failed, RefereeError
+from eval.exclusive import exclusive
+from eval.fingerprint import complete
+from eval.folders import copy, held_back, wipe
+from eval.limits import Limits
+from eval.neighbours import Neighbours
 from eval.part import Part
 from eval.process import LOG_LINES, become_subreaper
+from eval.request import Request, blank
+from eval.sandbox import choose, shield
 
-PROTOCOL = 1
-MINIMUM_DISK = 256 << 20  # bytes free under --scratch before a run starts
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to measure; see `python -P -m eval measure --help`."""
-
-    candidate: Path
-    entry: str
-    corpus: Path
-    seed: int
-    split: str
-    budget: Budget
-    sequence_length: int
-    eval_tokens: int
-    device: str
-    sandbox: str
-    scratch: Path
-
-    def check(self) -> None:
-        """RefereeError, one sentence, for what can be seen without starting anything."""
-        if not (self.candidate / self.entry).is_file():
-            raise RefereeError(f"no entry file {self.entry} in the candidate {self.candidate}; set --entry")
-        if not 0 <= self.seed < 1 << 63 or self.sequence_length < 1 or self.eval_tokens < 1:
-            raise RefereeError("seed must be at least 0 and below 2^63, sequence_length and eval_tokens at least 1")
-        if self.sandbox == "require":
-            raise RefereeError("sandbox: require needs bubblewrap or Landlock, and this version has neither; use sandbox: auto")
-        try:
-            self.scratch.mkdir(parents=True, exist_ok=True)
-            free = shutil.disk_usage(self.scratch).free
-        except OSError as error:
-            raise RefereeError(f"cannot use the scratch folder {self.scratch}: {error.strerror}; set --scratch") from None
-        if free < MINIMUM_DISK:
-            raise RefereeError(f"only {free >> 20} MB free in {self.scratch}, {MINIMUM_DISK >> 20} are needed; free some or set --scratch")
+Notify = Callable[..., None]  # (phase, fraction, server or None)
 
 
-def measure(request: Request, notify: Callable[..., None]) -> dict:
-    """The result (see `blank`), whatever the candidate did. RefereeError for bad arguments, corpus or machine. Always kills and wipes."""
+def measure(request: Request, notify: Notify) -> dict:
+    """The result (see `eval.request.blank`), whatever the candidate did. RefereeError for bad arguments, corpus or machine.
+
+    Always kills and wipes."""
     request.check()
-    launched = time.monotonic()
+    shield()
     become_subreaper()
-    run = Path(tempfile.mkdtemp(prefix="run-", dir=request.scratch)).resolve()
-    parts: list[Part] = []
-    result = blank(request)
-    try:
-        staged = lock.stage(run / "referee")
-        parts.append(Part("trainer", run, staged))  # one by one: a SIGTERM between the two must find the first
-        parts.append(Part("worker", run, staged))
-        attempt(request, *parts, launched, result, notify)
-    except Failed as failed:
-        result |= {"outcome": failed.outcome, "reason": outcome.presentable(failed.reason)}
-    finally:
-        with held_back(signal.SIGTERM, signal.SIGINT):
-            survivors = [pid for part in parts for pid in part.kill()]
-            wipe(run)
+    sandbox = choose(request.sandbox, request.launcher)
+    with exclusive(likely(request.device), request.locks, lambda: notify("waiting", 0.0, None)):
+        run = Run(request, sandbox, notify)
+        try:
+            run.attempt()
+        except Failed as failed:
+            reproduction, explanation = failed.reproduction, failed.explanation
+            run.result |= {"outcome": failed.outcome, "reason": outcome.presentable(failed.reason)}
+            run.result |= {"reproduction": reproduction, "explanation": explanation}
+        finally:
+            with held_back(signal.SIGTERM, signal.SIGINT):
+                survivors = run.close()
+    result = run.result
     if survivors:
         result |= {"outcome": "invalid", "reason": f"processes {survivors} survived SIGKILL; the machine needs a look"}
     if result["outcome"] != "ok":
         result["val_bpb"] = None
-    result["log_tail"] = "\n".join([line for part in parts for line in part.child.log.settle()][-LOG_LINES:])
-    result["seconds"] = time.monotonic() - launched
+    result["seconds"] = time.monotonic() - run.launched
     return result
 
 
-@contextlib.contextmanager
-def held_back(*signals: signal.Signals) -> Iterator[None]:
-    """Signals that arrive in the block take effect after it: a clean-up that is interrupted leaves daemons and files behind."""
-    late: list[int] = []
-    before = {number: signal.signal(number, lambda number, _: late.append(number)) for number in signals}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        for number in late[:1]:
-            os.kill(os.getpid(), number)
+def likely(device: str) -> str:
+    """The device that `auto` will turn out to be, without torch: for the lock and the sandbox, which come before its import."""
+    if device != "auto":
+        return device
+    if any(Path("/dev").glob("nvidia[0-9]*")):
+        return "cuda"
+    return "mps" if sys.platform == "darwin" else "cpu"
 
 
-def wipe(folder: Path) -> None:
-    """Removes it all, whatever a candidate made of it: folders closed to their owner, or nested deeper than Python's stack."""
-    try:
-        shutil.rmtree(folder)
-    except (OSError, RecursionError):
-        for command in (["chmod", "-R", "u+rwx"], ["rm", "-rf"]):
-            subprocess.run([*command, "--", str(folder)], stderr=subprocess.DEVNULL, check=False)
+class Run:
+    """A measurement under way: its private folder, its processes, what is known so far (`result`)."""
 
+    def __init__(self, request: Request, sandbox, notify: Notify):
+        self.request, self.sandbox, self.notify = request, sandbox, notify
+        self.launched = time.monotonic()
+        self.device = likely(request.device)
+        self.result = blank(request) | {"isolation": sandbox.level, "isolation_note": sandbox.note}
+        self.parts: list[Part] = []
+        self.neighbours = Neighbours(self.device)
+        self.oom_before = outcome.oom_kills()
+        self.server = None
+        self.folder = Path(tempfile.mkdtemp(prefix="run-", dir=request.scratch)).resolve()
 
-def attempt(request: Request, trainer: Part, worker: Part, launched: float, result: dict, notify: Callable[..., None]) -> None:
-    """Trains and scores, filling `result` as it goes, so that a failure keeps what is known."""
-    try:  # here, while the children import torch, and before candidate code runs
+    def close(self) -> list[int]:
+        """Kills, wipes, keeps the end of the log. The survivors, if any.
+
+        Without the words of a worker that has seen validation text: the log is shown to whoever proposes the next change."""
+        survivors = [pid for part in self.parts for pid in part.kill()]
+        wipe(self.folder)
+        heard = [part for part in self.parts if not (part.worker and part.worker.saw_text)]
+        self.result["log_tail"] = "\n".join([line for part in heard for line in part.child.log.settle()][-LOG_LINES:])
+        return survivors
+
+    def spawn(self, name: str, module: str = "worker") -> Part:
+        staged = lock.stage(self.folder / "referee")
+        readable = [self.request.candidate.resolve(), *self.request.readable]
+        part = Part(name, self.folder, staged, self.sandbox, readable, self.device, module)
+        self.parts.append(part)  # one by one: a SIGTERM between two must find the first
+        return part
+
+    def attempt(self) -> None:
+        """Trains and scores, filling `result` as it goes, so that a failure keeps what is known."""
+        request = self.request
+        trainer = None if request.checkpoint else self.spawn("trainer", "trainer")
+        self.workers = [self.spawn("first"), self.spawn("second")]
+        self.prepare()
+        # Completed here: a sandbox may hide the driver's tool.
+        machine = self.result["machine"] = complete((trainer or self.workers[0]).greet(request.device))
+        device = machine["device"]
+        if self.neighbours.gpu and machine["gpu_uuid"]:  # CUDA's order need not be the driver's
+            self.neighbours.gpu.gpu = machine["gpu_uuid"]
+        self.neighbours.before(self.pids)
+        if device != "cpu":
+            import torch  # noqa: F401  (scoring needs it; imported now, before candidate code runs, and without touching the device)
+        before = lock.tree_digest(request.candidate)
+        self.common = {
+            "candidate": str(request.candidate.resolve()),
+            "entry": request.entry,
+            "vocab_size": self.corpus.vocab_size,
+            "sequence_length": request.sequence_length,
+            "device": device,
+        }
+        output = self.train(trainer, device) if trainer else request.checkpoint
+        self.unchanged(before)
+        files, self.result["checkpoint_bytes"], self.result["parameters"] = checkpoint.inspect(output)
+        if request.keep_checkpoint:
+            copy(files, request.keep_checkpoint)
+        self.score(files)
+        self.unchanged(before)
+        self.neighbours.freed()
+        self.result["outcome"] = "ok"
+
+    def prepare(self) -> None:
+        """Everything of ours is imported and checked here, while the children import torch and before candidate code runs."""
+        try:
+            from eval import evaluate, training  # noqa: F401
+            from eval.corpus import Corpus
+            from eval.score import windows
+        except ModuleNotFoundError as error:
+            raise RefereeError(f"{sys.executable} has no {error.name}; `python:` must name an interpreter with torch and numpy") from None
+        request = self.request
+        self.corpus = Corpus.open(request.corpus)
+        tokens = len(self.corpus.tokens(request.split))
+        windows(tokens, request.sequence_length, request.eval_tokens)  # complains now, not after the training
+        train = len(self.corpus.tokens("train"))
+        if train <= 2 * request.sequence_length:
+            raise RefereeError(f"the train split holds {train} tokens, too few for rows of {request.sequence_length}")
+        self.result |= {"corpus": self.corpus.digest, "metric_version": lock.metric_version(self.corpus.digest, request.constants())}
+
+    def train(self, trainer: Part, device: str) -> Path:
+        """Runs the training to its complete checkpoint; the folder that holds it. The trainer's tree is dead afterwards."""
         from eval.batches import Stream
         from eval.clock import Clock
-        from eval.corpus import Corpus
-        from eval.score import Worker, score, windows
         from eval.training import STARTUP_SECONDS, Server
-    except ModuleNotFoundError as error:
-        raise RefereeError(f"{sys.executable} has no {error.name}; `python:` must name an interpreter with torch and numpy") from None
 
-    corpus = Corpus.open(request.corpus)
-    tokens = corpus.tokens(request.split)
-    windows(len(tokens), request.sequence_length, request.eval_tokens)  # complains now, not after the training
-    train = corpus.tokens("train")
-    if len(train) <= 2 * request.sequence_length:
-        raise RefereeError(f"the train split holds {len(train)} tokens, too few for rows of {request.sequence_length}")
-    constants = {"protocol": PROTOCOL, "sequence_length": request.sequence_length, "eval_tokens": request.eval_tokens}
-    result |= {"corpus": corpus.digest, "metric_version": lock.metric_version(corpus.digest, constants)}
-    clock = Clock(request.budget, trainer.child.tree)
-    stream = Stream(train, request.sequence_length, request.seed)
-    before, oom_before = lock.tree_digest(request.candidate), outcome.oom_kills()
+        request, train = self.request, self.corpus.tokens("train")
+        clock = Clock(request.budget, trainer.child.tree)
+        stream, output = Stream(train, request.sequence_length, request.seed), trainer.folder / "output"
+        trainer.channel.send(op="go", output=str(output), seed=request.seed, dtype=str(train.dtype), **self.common)
+        server = self.server = Server(
+            trainer.child, trainer.channel, trainer.memory, stream, clock, output, self.launched, self.oom_before
+        )
+        limits, began = Limits(trainer.child.tree, trainer.folder), False
 
-    machine = result["machine"] = trainer.greet(request.device)
-    device = machine["device"]
-    if device != "cpu":
-        import torch  # noqa: F401  (scoring needs it; imported now, before candidate code runs, and without touching the device)
-    common = {
-        "candidate": str(request.candidate.resolve()),
-        "entry": request.entry,
-        "vocab_size": corpus.vocab_size,
-        "sequence_length": request.sequence_length,
-        "device": device,
-    }
-    output = trainer.folder / "output"
-    trainer.channel.send(op="go", output=str(output), seed=request.seed, dtype=str(train.dtype), **common)
-    server = Server(trainer.child, trainer.channel, trainer.memory, stream, clock, output, launched, oom_before)
-    try:
-        training = server.run(STARTUP_SECONDS[device], lambda: worker.alive(oom_before), notify)
-    finally:
-        survivors = trainer.kill()
-        describe(result, server)
-    if survivors:
-        raise Failed("invalid", f"processes {survivors} survived SIGKILL; the machine needs a look")
-    result |= {"train_wall_seconds": training.train_wall_seconds, "save_seconds": training.save_seconds}
-    unchanged(request.candidate, before)
+        def watch() -> bool:
+            """Whether both workers are warm: the first real batch waits for that. Failed if someone breaks a limit or disturbs."""
+            nonlocal began
+            limits.look()
+            if clock.started:
+                if not began:
+                    self.neighbours.begin(self.cpu_seconds, self.pids, request.budget)
+                    began = True
+                self.neighbours.look()
+            return all([worker.alive(self.oom_before) for worker in self.workers])
 
-    files, result["checkpoint_bytes"], result["parameters"] = checkpoint.inspect(output)
-    for path in files:  # the worker sees these files in its own folder, and nothing else of the trainer's
-        os.rename(path, worker.folder / "output" / path.name)
-    scored = time.monotonic()
-    while not worker.hear():
-        time.sleep(0.01)
-    order = {**common, "output": str(worker.folder / "output")}
-    outcome_of = Worker(worker.child, worker.channel, worker.memory, oom_before)
-    found = score(outcome_of, order, tokens, corpus.token_bytes, request.eval_tokens, lambda done: notify("score", done, server))
-    unchanged(request.candidate, before)
-    result |= {"outcome": "ok", "bits": found.bits, "bytes": found.bytes, "scored_tokens": found.tokens}
-    result |= {"val_bpb": found.bits / found.bytes, "eval_seconds": time.monotonic() - scored}
+        try:
+            training = server.run(STARTUP_SECONDS[device], watch, self.notify)
+        finally:
+            self.result["neighbours"] = self.neighbours.end()
+            survivors = trainer.kill()
+            describe(self.result, server)
+        if survivors:
+            raise Failed("invalid", f"processes {survivors} survived SIGKILL; the machine needs a look")
+        self.neighbours.judge()
+        self.neighbours.freed()
+        self.result |= {"train_wall_seconds": training.train_wall_seconds, "save_seconds": training.save_seconds}
+        return output
+
+    def cpu_seconds(self) -> float:
+        """Of every process that may run candidate code."""
+        return sum(part.child.tree.cpu_seconds() for part in self.parts)
+
+    def pids(self) -> set[int]:
+        for part in self.parts:
+            part.child.tree.refresh()
+        return {pid for part in self.parts for pid in part.child.tree.members}
+
+    def score(self, files: list[Path]) -> None:
+        """The first worker scores, the second must agree. Each sees its own copy of the checkpoint and nothing else of the trainer's."""
+        from eval.evaluate import evaluate
+        from eval.reference import Reference
+        from eval.score import Worker
+
+        request, began, waiting = self.request, time.monotonic(), iter(self.workers)
+
+        def open_worker() -> Worker:
+            part = next(waiting)
+            copy(files, part.folder / "output")
+            while not part.alive(self.oom_before):
+                time.sleep(0.01)
+            worker = Worker(part.child, part.channel, part.memory, self.oom_before)
+            worker.order = {"output": str(part.folder / "output")}
+            worker.watch, worker.close = Limits(part.child.tree, part.folder).look, part.kill
+            worker.scratch, part.worker = part.folder, worker
+            return worker
+
+        version = self.result["metric_version"]
+        found = evaluate(
+            open_worker,
+            self.common,
+            self.corpus,
+            request.split,
+            request.eval_tokens,
+            dose=request.dose,
+            reference=Reference.load(request.reference) if request.reference else None,
+            probe_seed=request.probe_seed,
+            metric_version=version,
+            notify=lambda done: self.notify("score", done, self.server),
+        )
+        score = found.score
+        self.result |= {"bits": score.bits, "bytes": score.bytes, "scored_tokens": score.tokens, "val_bpb": score.bits / score.bytes}
+        self.result |= {"leak": found.leak, "audit": found.audit, "eval_seconds": time.monotonic() - began}
+        if request.save_bits:
+            found.bits.save(request.save_bits)
+
+    def unchanged(self, before: str) -> None:
+        try:
+            same = lock.tree_digest(self.request.candidate) == before
+        except RefereeError:  # it could be read before
+            same = False
+        if not same:
+            raise Failed("invalid", "the candidate's files changed during the run")
 
 
 def describe(result: dict, server) -> None:
@@ -188,46 +254,3 @@ def describe(result: dict, server) -> None:
         "peak_memory": training.peak_memory or server.trainer.tree.peak,
         "curve": training.curve(),
     }
-
-
-def unchanged(candidate: Path, before: str) -> None:
-    try:
-        same = lock.tree_digest(candidate) == before
-    except RefereeError:  # it could be read before
-        same = False
-    if not same:
-        raise Failed("invalid", "the candidate's files changed during the run")
-
-
-def blank(request: Request) -> dict:
-    """A result with every field, of a measurement that has not happened."""
-    zeros = ("bits", "startup_seconds", "train_seconds", "train_wall_seconds", "save_seconds", "eval_seconds", "seconds", "epochs")
-    counts = ("bytes", "scored_tokens", "steps", "tokens", "peak_memory", "parameters", "checkpoint_bytes")
-    return {
-        "protocol": PROTOCOL,
-        "outcome": "invalid",
-        "reason": "",
-        "val_bpb": None,  # never 0: zero would be the best value of all
-        "seed": request.seed,
-        "split": request.split,
-        "budget": str(request.budget),
-        **dict.fromkeys(zeros, 0.0),
-        **dict.fromkeys(counts, 0),
-        "curve": [],
-        "leak": None,
-        "isolation": "none",
-        "metric_version": "",
-        "corpus": "",
-        "machine": {},
-        "log_tail": "",
-    }
-
-
-def write(result: dict, path: Path) -> None:
-    """Atomically: whoever sees the file sees all of it."""
-    temp = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temp.write_text(json.dumps(result, indent=1, allow_nan=False))
-        os.replace(temp, path)
-    finally:
-        temp.unlink(missing_ok=True)

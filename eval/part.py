@@ -1,38 +1,46 @@
-"""A pre-warmed process that will run candidate code: trainer or worker, spawned before anyone knows the candidate.
-
-The one place where a sandbox wraps their argv is `isolated`, below.
-"""
+"""A pre-warmed process that will run candidate code: trainer or worker, spawned in its sandbox before it knows what it will run."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from eval import outcome
 from eval.errors import Failed, RefereeError
 from eval.process import Child, clean_environment, spawn
+from eval.sandbox import Sandbox
 from eval.wire import channel_pair, memory_file
 
 HELLO_SECONDS = 120.0  # for importing torch from a cold disk
-
-
-def isolated(argv: list[str], folder: Path) -> list[str]:
-    """The one place where a sandbox wraps a process of the candidate. `folder` is all that it may write. Level: none, yet."""
-    return argv
+FOLDERS = ("home", "tmp", "work", "output")
 
 
 class Part:
-    """A pre-warmed process of ours (trainer or worker): its private folders, our end of its socket, its shared memory."""
+    """One process of ours: its private folders, our end of its socket, its shared memory.
 
-    def __init__(self, role: str, run: Path, staged: Path):
-        self.role, self.folder = role, run / role
-        for name in ("home", "tmp", "work", "output"):
-            (self.folder / name).mkdir(parents=True)
+    `module`: trainer or worker; `name` tells two workers apart and names the folder, which is all that it may write."""
+
+    def __init__(
+        self,
+        name: str,
+        run: Path,
+        staged: Path,
+        sandbox: Sandbox,
+        readable: Sequence[Path] = (),
+        device: str = "cpu",
+        module: str = "worker",
+    ):
+        self.name, self.module, self.folder = name, module, run / name
+        for folder in FOLDERS:
+            (self.folder / folder).mkdir(parents=True)
         self.channel, theirs = channel_pair()
-        self.memory = memory_file(role)
+        self.memory = memory_file(name)
         env = clean_environment(self.folder / "home", self.folder / "tmp", {"PYTHONPATH": str(staged)})
-        argv = [sys.executable, "-P", "-m", f"eval.{role}", "--socket", str(theirs.fileno()), "--memory", str(self.memory)]
-        self.child: Child = spawn(isolated(argv, self.folder), self.folder / "work", env, pass_fds=(theirs.fileno(), self.memory))
+        argv = [sys.executable, "-P", "-m", f"eval.{module}", "--socket", str(theirs.fileno()), "--memory", str(self.memory)]
+        work = self.folder / "work"
+        argv = sandbox.wrap(argv, cwd=work, write=[self.folder], read=[staged, *readable], private=self.folder / "tmp", device=device)
+        self.child: Child = spawn(argv, work, env, pass_fds=(theirs.fileno(), self.memory))
         theirs.close()
-        self.ready = False
+        self.ready, self.worker = False, None  # worker: our end of the scoring (eval.score.Worker), once that has begun
 
     def hear(self) -> bool:
         """True once it has said hello (torch is imported). RefereeError or Failed if it died, see `broken`."""
@@ -45,25 +53,25 @@ class Part:
     def alive(self, oom_before: int) -> bool:
         """`hear`, but Failed if it ended after that: nobody of ours ends it, so someone outside did, or memory ran out."""
         if self.ready and (code := self.child.poll()) is not None:
-            raise outcome.of_exit(code, self.child.log.settle(), oom_before, "waiting to score")
+            raise outcome.of_exit(code, self.child.log.settle(), oom_before, "waiting to score", self.folder)
         return self.hear()
 
     def broken(self) -> RefereeError | Failed:
         """Why it ended before any candidate ran: the interpreter's fault, unless someone killed it."""
         if (self.child.wait(2.0) or 0) < 0:
-            return outcome.of_exit(self.child.returncode, self.child.log.settle(), outcome.oom_kills(), "starting up")
+            return outcome.of_exit(self.child.returncode, self.child.log.settle(), outcome.oom_kills(), "starting up", self.folder)
         reason = outcome.last_exception(self.child.log.settle())
-        return RefereeError(f"{sys.executable} cannot run the {self.role} ({reason}); `python:` must name one with torch and numpy")
+        return RefereeError(f"{sys.executable} cannot run the {self.module} ({reason}); `python:` must name one with torch and numpy")
 
     def kill(self) -> list[int]:
         """Ends the whole tree; the survivors, if any."""
         return self.child.kill()
 
     def greet(self, device: str) -> dict:
-        """Waits for the trainer's torch and asks it what machine this is. RefereeError if torch is missing or sees no such device."""
+        """Waits for its torch and asks what machine this is. RefereeError if torch is missing or sees no such device."""
         self.channel.sock.settimeout(HELLO_SECONDS)
         try:
-            hello = self.channel.receive()
+            hello = self.ready or self.channel.receive()
             self.channel.send(op="describe", device=device)
             answer = hello and self.channel.receive()
         except TimeoutError:
@@ -71,5 +79,8 @@ class Part:
             raise RefereeError(f"{late}; is its disk or memory exhausted?") from None
         if not answer:
             raise self.broken()
+        if "error" in answer:
+            raise RefereeError(answer["error"])
         self.channel.sock.settimeout(None)
+        self.ready = True
         return answer["machine"]

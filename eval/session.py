@@ -60,7 +60,8 @@ def warmup(batch_size: int, steps: int = 2) -> Iterator[tuple[torch.Tensor, torc
     generator = torch.Generator().manual_seed(seed)  # its own, so that the global state does not depend on `steps`
     for _ in range(steps):
         rows = torch.randint(vocab_size, (batch_size, sequence_length + 1), generator=generator)
-        yield rows[:, :-1].to(device), rows[:, 1:].to(device)
+        # contiguous like the real ones: other strides would have torch.compile compile again, on the clock
+        yield rows[:, :-1].contiguous().to(device), rows[:, 1:].contiguous().to(device)
 
 
 def batches(batch_size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

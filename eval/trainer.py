@@ -11,17 +11,13 @@ import runpy
 import sys
 from pathlib import Path
 
-from eval import fingerprint, session
-from eval.wire import report_in
+from eval import session
+from eval.wire import first_order, report_in
 
 
 def main() -> None:
     channel, memory = report_in()
-    ask = channel.receive()  # {"op": "describe", "device"}: separate from `go`, a pre-warmed trainer answers it long before
-    if ask is None:
-        return
-    channel.send(op="machine", machine=fingerprint.describe(ask["device"]))
-    go = channel.receive()
+    go = first_order(channel)
     if go is None:  # the referee has no use for us
         return
     session.attach(go, channel, memory)

@@ -6,6 +6,7 @@ One loop, no threads: it wakes for a message or every 20 ms, so a spent budget i
 import os
 import select
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ MAX_BATCH_TOKENS = 1 << 26  # in one request: 128 x what a step of the GPU prese
 SAVE_WALL_SECONDS = 60.0  # how long saving may take in wall time when the budget counts CPU seconds (a slow disk costs none)
 EXIT_SECONDS = 4.0  # between the end of a socket and the end of its process: an interpreter with a GPU context winds down slowly
 CURVE_POINTS = 20
+STEPS_SEEN = 8  # the longest of the last requests' intervals stands for the next one's: gradient accumulation makes them uneven
 LOSS_LIMIT = 1e9  # nats; a reported loss beyond is no number worth showing
 PEAK_LIMIT = 1 << 50  # bytes; what claims more is no device
 MEMORY_SECONDS = 0.5  # between two looks at the resident memory
@@ -73,6 +75,8 @@ class Server:
         self.slots = [0, 0]  # byte offset of each slot
         self.slot, self.slot_rows = 0, 0  # the next slot, and the rows that are already in it
         self.looked = 0.0
+        self.served_at = 0.0  # clock reading of the last answer
+        self.steps_took: deque[float] = deque([0.0], maxlen=STEPS_SEEN)
 
     def run(self, startup_seconds: float, others: Callable[[], bool], notify: Callable[[str, float, "Server"], None]) -> Training:
         """Returns when the checkpoint is complete; Failed otherwise. The process tree is still alive either way.
@@ -127,7 +131,11 @@ class Server:
     def batch(self, rows: int) -> None:
         """Answers one request: the rows were laid out beforehand, so this is one message; then lays out the next."""
         spent = self.clock.spent()
-        if spent >= self.clock.budget.seconds or self.stopped_at is not None:
+        self.steps_took.append(spent - self.served_at)
+        self.served_at = spent
+        # A step that will not end within the budget is not begun. So an honest run needs no time after it but for saving, and the
+        # allowance can be tight: at `10s cpu` each second after the budget is worth 0.017 bpb of training that nobody paid for.
+        if spent + max(self.steps_took) >= self.clock.budget.seconds or self.stopped_at is not None:
             self.stop(spent)
             os.ftruncate(self.memory, 0)
             self.channel.send(wait=False, op="stop")
@@ -199,7 +207,7 @@ class Server:
             raise Failed("violation", f"the training process broke the protocol: {breach}") from None
         if code != 0 and not self.done:
             doing = "starting up" if not self.clock.started else "training" if self.stopped_at is None else "saving"
-            raise of_exit(code, self.trainer.log.settle(0.2), self.oom_before, doing)
+            raise of_exit(code, self.trainer.log.settle(0.2), self.oom_before, doing, self.output.parent)
         self.done = True
 
     def finish(self) -> None:

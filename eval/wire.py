@@ -118,3 +118,16 @@ def report_in() -> tuple[Channel, int]:
     os.set_inheritable(args.memory, False)
     channel.send(op="hello", pid=os.getpid())
     return channel, args.memory
+
+
+def first_order(channel: Channel) -> dict | None:
+    """What trainer or worker is to do; None if the referee has no use for it. "What machine is this?" is answered on the way:
+    a pre-warmed process hears that question long before it is told its candidate."""
+    from eval.fingerprint import torch_facts
+
+    while (message := channel.receive()) is not None and message["op"] == "describe":
+        try:
+            channel.send(op="machine", machine=torch_facts(message["device"]))
+        except ValueError as error:
+            channel.send(op="machine", error=str(error))
+    return message

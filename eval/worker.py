@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from eval import session
-from eval.wire import Channel, report_in
+from eval.wire import Channel, first_order, report_in
 
 TORCH_DTYPES = {"uint16": torch.uint16, "uint32": torch.uint32}
 SENT = (torch.float32, torch.bfloat16, torch.float16)  # what the referee reads; other floats are sent as float32
@@ -30,6 +30,8 @@ def load(order: dict):
     spec.loader.exec_module(module)
     if not hasattr(module, "load_model"):
         raise AttributeError(f"{order['entry']} defines no load_model(directory, device)")
+    if hasattr(module, "load_tokenizer"):
+        raise AttributeError("load_tokenizer is reserved: a candidate cannot bring its own tokenizer yet")
     model = module.load_model(Path(order["output"]), order["device"])
     return model.eval() if isinstance(model, torch.nn.Module) else model
 
@@ -54,7 +56,7 @@ def serve(channel: Channel, memory: mmap.mmap, order: dict, model) -> None:
 
 def main() -> None:
     channel, memory = report_in()
-    order = channel.receive()
+    order = first_order(channel)
     if order is None:  # the training failed: nothing to score
         return
     session.attach(order)

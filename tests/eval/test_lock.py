@@ -26,6 +26,28 @@ def test_stage_holds_the_referee_alone(tmp_path):
     assert done.stdout.startswith(str(home))
 
 
+@pytest.mark.parametrize("name", sorted(path.stem for path in lock.PACKAGE.glob("*.py") if "__main__" in path.read_text()))
+def test_a_staged_module_finds_all_it_needs_in_the_stage(tmp_path, name):
+    """Those that are started as a process: they see the stage, not this checkout."""
+    home = lock.stage(tmp_path)
+    code = f"import runpy, sys; runpy.run_path({str(home / 'eval' / name)!r} + '.py', run_name='staged')\n"
+    code += "print({m.__file__ for n, m in list(sys.modules.items()) if n.split('.')[0] == 'eval'} or {'eval'})"
+    done = subprocess.run([sys.executable, "-P", "-c", code], env={"PYTHONPATH": str(home)}, capture_output=True, text=True, cwd="/")
+    assert done.returncode == 0, done.stderr
+    assert str(lock.PACKAGE) not in done.stdout
+
+
+def test_the_script_that_confines_runs_from_the_stage_alone(tmp_path):
+    script = lock.stage(tmp_path) / "eval" / "confine.py"
+    argv = [sys.executable, "-I", "-S", str(script), "none", "{}", "--", "/bin/echo", "reached"]
+    done = subprocess.run(argv, env={}, capture_output=True, text=True, cwd="/")
+    assert done.stdout == "reached\n", done.stderr
+
+
+def test_constants_of_any_order_give_one_version():
+    assert lock.metric_version("c", {"a": 1, "b": [2, 3]}) == lock.metric_version("c", {"b": [2, 3], "a": 1})
+
+
 def test_stage_is_idempotent(tmp_path):
     first = lock.stage(tmp_path)
     mark = (first / "eval" / "lock.py").stat().st_mtime_ns

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from eval.errors import Failed, RefereeError
-from eval.score import CpuReader, DeviceReader, bits_of, check, windows
-from eval.wire import memory_file
+from eval.readers import CpuReader, DeviceReader, bits_of
+from eval.score import LIGHT_SHARE, Worker, block_rows, check, windows
+from eval.wire import Breach, memory_file
 
 VOCAB = 300
 
@@ -91,3 +92,32 @@ def test_wrong_shape_says_expected_and_got():
 def test_unknown_dtype_is_refused():
     with pytest.raises(Failed, match="dtype"):
         check({"shape": [2], "dtype": "int64"}, (2,))
+
+
+def test_an_answer_repeats_no_words_of_the_worker():
+    for answer in ({"shape": "the text", "dtype": "float32"}, {"shape": [2, 3, 4], "dtype": "the text"}, {"shape": [1 << 60], "dtype": 1}):
+        with pytest.raises(Failed) as caught:
+            check(answer, (2, 3, 4))
+        assert "text" not in caught.value.reason and str(1 << 60) not in caught.value.reason
+
+
+@pytest.mark.parametrize("saw_text", [False, True])
+def test_a_breach_is_quoted_until_the_worker_has_seen_text(saw_text):
+    worker = Worker(None, None, 0, 0)
+    worker.saw_text = saw_text
+    assert ("the text" in worker.broken(Breach("it sent 'the text'")).reason) != saw_text
+
+
+@pytest.mark.parametrize("rows", [20, 32, 39, 128, 129, 1000, 4096])
+def test_a_block_is_at_most_five_percent_of_the_rows(rows):
+    size = block_rows(rows, 256, 2048, "cpu")
+    assert 1 <= size <= LIGHT_SHARE * rows
+    assert -(-rows // size) * size - rows < size  # and no block is all repeats
+
+
+def test_a_tiny_evaluation_has_blocks_of_one_row():
+    assert block_rows(5, 32, 64, "cpu") == 1
+
+
+def test_blocks_fit_the_memory_allowed():
+    assert block_rows(1 << 20, 256, 2048, "cpu") * 256 * 2048 * 4 <= 16 << 20
