@@ -5,6 +5,8 @@ and only if the command exits 0."""
 
 import math
 import re
+import shutil
+from pathlib import Path
 from typing import Any
 
 METRIC = re.compile(r"^METRIC\s+([A-Za-z_][\w.\-]*)\s*=\s*(\S+)\s*$")
@@ -25,6 +27,15 @@ def read_metrics(code: int, lines: list[str], metric: str) -> dict[str, Any]:
     if metric not in values:
         return failure("crash", f"METRIC {metric}={named[0]} is not a finite number", lines)
     return {"outcome": "ok", "value": values[metric], "metrics": values}
+
+
+def words(command: tuple[str, ...], python: str, tree: Path, search: str) -> list[str] | None:
+    """The command with its program's full path: `python` is the configured one, `./name` is in the tree. None: there is no such program."""
+    first, *rest = command
+    if first in ("python", "python3"):
+        return [python, *rest]
+    found = shutil.which(tree / first) if "/" in first else shutil.which(first, path=search)
+    return [str(found), *rest] if found else None
 
 
 def failure(outcome: str, reason: str, lines: list[str]) -> dict[str, Any]:

@@ -6,15 +6,19 @@ import hashlib
 import json
 import platform
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from eval.errors import RefereeError
+from eval.interpreter import needs
+from eval.sandbox import Sandbox, choose
 
 from .errors import AutoresearchError, UsageError
 from .gitrepo import GitRepo
 from .live import Observer
+from .result import flat
 from .settings import Settings
 
 
@@ -25,25 +29,39 @@ class Context:
     python: str  # the training interpreter
     referee: Path  # PYTHONPATH that holds the referee alone
     machine: str
+    sandbox: Sandbox  # what this machine has; the level of a run is recorded and does not make it another context
     corpus: Path | None = None
     budget: str = ""
     files: str = ""  # which files of the target are measured, and from which one it starts
+    reading: tuple[Path, ...] = ()  # what a command may read beside the system: the training interpreter
 
-    def record(self, result: dict[str, Any]) -> dict[str, Any]:
-        """The referee's result in the ledger's words; its context is computed from what the referee says it measured."""
-        curve = tuple(round(x, 5) for point in result.pop("curve", None) or () for x in point)
-        machine = (result.pop("machine", None) or {}).get("fingerprint", "")
-        value = result.pop("val_bpb", None)
-        known = {k: v for k, v in result.items() if v is not None and k not in ("protocol", "leak")}
-        context = digest(known.get("metric_version", ""), known.get("corpus", ""), known.get("budget", ""), machine, self.files)
-        if context != self.digest and known["outcome"] == "ok":
-            known |= {"outcome": "invalid", "reason": "the machine, corpus or referee changed since this run began"}
-            value = None
-        return known | {"value": value, "curve": curve, "machine": machine, "context": self.digest}
+    def record(self, result: dict[str, Any], dose: str) -> dict[str, Any]:
+        """The referee's result in the ledger's words; its context is computed from what the referee says it measured.
+
+        A result of another context, or one that was probed less than was asked, has no value."""
+        known = flat(result)
+        context = digest(known.get("metric_version", ""), known.get("corpus", ""), known.get("budget", ""), known["machine"], self.files)
+        known["context"] = self.digest
+        if known["outcome"] != "ok":
+            return known
+        if context != self.digest:
+            return known | {"outcome": "invalid", "value": None, "reason": "the machine, corpus or referee changed since this run began"}
+        if known.get("dose") != dose:
+            reason = f"the referee was asked for {dose} probes and made {known.get('dose') or 'none'}"
+            return known | {"outcome": "invalid", "value": None, "reason": reason}
+        return known
 
 
 def digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def isolation(settings: Settings, launcher: str = sys.executable) -> Sandbox:
+    """The level that `sandbox:` gets on this machine, found by trying it. UsageError where it is less than required."""
+    try:
+        return choose(settings.sandbox, launcher)
+    except RefereeError as error:
+        raise UsageError(f"sandbox: {error}; `autoresearch doctor` says what is missing") from error
 
 
 def machine(python: str, referee: Path, device: str) -> dict[str, Any]:
@@ -62,10 +80,11 @@ def machine(python: str, referee: Path, device: str) -> dict[str, Any]:
 def for_model(settings: Settings, base: str, state: Path, observer: Observer) -> tuple[Settings, Context]:
     """Settings with every `auto` resolved for this machine, and the context of a bits-per-byte target."""
     from eval import lock
-    from eval.corpus import Corpus, default_cache_dir, prepare
-    from eval.measure import PROTOCOL
+    from eval.cache import default_cache_dir
+    from eval.corpus import Corpus, prepare
+    from eval.request import PROTOCOL
 
-    python, referee = settings.python, lock.stage(state / "referee")
+    python, referee, sandbox = settings.python, lock.stage(state / "referee"), isolation(settings)
     found = machine(python, referee, settings.device)
     settings = settings.resolved(found["device"])
     if settings.limit.clock == "cpu" and settings.device != "cpu":
@@ -79,13 +98,12 @@ def for_model(settings: Settings, base: str, state: Path, observer: Observer) ->
     version = lock.metric_version(corpus.digest, constants)
     files = digest(settings.entry, *sorted([*settings.editable, *settings.locked]))
     key = digest(version, corpus.digest, settings.budget, found["fingerprint"], files)
-    return settings, Context(key, base, python, referee, found["fingerprint"], folder, settings.budget, files)
+    return settings, Context(key, base, python, referee, found["fingerprint"], sandbox, folder, settings.budget, files)
 
 
 def for_command(settings: Settings, repo: GitRepo, base: str, state: Path) -> tuple[Settings, Context]:
     """The context of a command target: its command, its locked files, its deadline and this machine."""
-    if settings.sandbox == "require":
-        raise UsageError("sandbox: this version cannot isolate a command, so `require` refuses to run it; write `auto`, or `none`")
+    sandbox = isolation(settings)
     settings = settings.resolved("cpu") if settings.device == "auto" else settings
     python = settings.python
     done = subprocess.run([python, "-V"], capture_output=True, text=True, check=False)
@@ -94,4 +112,5 @@ def for_command(settings: Settings, repo: GitRepo, base: str, state: Path) -> tu
     here = digest(platform.machine(), platform.processor(), platform.node(), done.stdout.strip())
     locked = {path: entry for path, entry in repo.tree(base).items() if path not in settings.editable}
     key = digest(*settings.command, settings.metric, settings.budget, json.dumps(locked, sort_keys=True), here)
-    return settings, Context(key, base, python, state, here, budget=settings.budget)
+    reading = tuple(map(Path, needs(python, state)[1]))
+    return settings, Context(key, base, python, state, here, sandbox, budget=settings.budget, reading=reading)

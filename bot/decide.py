@@ -26,7 +26,8 @@ ROUNDING = 1e-12  # of the champion's mean: the least standard error of a differ
 class Evidence:
     """Values of one candidate and its champion, all of one context.
 
-    `champion`: runs that did not select it. `noise`: (sum of squares, degrees of freedom) of the other groups of equal runs."""
+    `champion`: runs that did not select it. `noise`: (sum of squares, degrees of freedom) of the other groups of equal runs.
+    `proved`: one of the candidate's runs has passed the heavy probes; without it nothing is kept, however large the gain."""
 
     champion: tuple[float, ...]
     screen: float | None = None
@@ -34,6 +35,7 @@ class Evidence:
     interleaved: int = 0
     noise: tuple[float, int] = (0.0, 0)
     sign: int = 1  # 1: lower is better, -1: higher is better
+    proved: bool = True
 
     @property
     def mean(self) -> float:
@@ -76,8 +78,13 @@ def next_step(e: Evidence) -> Step:
         return Step("confirm")
     p = _test(e).p
     if p < ALPHA:
-        return _verdict("keep", e)
+        return _verdict("keep", e) if e.proved else _unproved(e)
     return Step("confirm") if p < HOPELESS and len(e.fresh) < MAX_FRESH else _verdict("discard", e)
+
+
+def _unproved(e: Evidence) -> Step:
+    """The next run is a heavy one, so this ends; were the referee never to make one, it ends too, and keeps nothing."""
+    return Step("confirm") if len(e.fresh) < 2 * MAX_FRESH else Step("discard", "discarded: none of its runs passed the heavy probes")
 
 
 def _needed(e: Evidence) -> float:

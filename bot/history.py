@@ -108,6 +108,12 @@ class History:
         """Good runs of `sha` that no keep was decided on: the baseline's, and the champion's re-measurements."""
         return self._runs.get((sha, context), [])
 
+    def runs_of(self, sha: str, id: int) -> list[Measurement]:
+        """What experiment `id` measured of `sha`, failures included, and the good champion runs of it: oldest first."""
+        own = [m for m in self.experiments[id].measurements if m.sha == sha] if id in self.experiments else []
+        others = [m for where in self.contexts(sha) for m in self.champion_runs(sha, where) if m.id != id]
+        return sorted([*own, *others], key=lambda m: m.at)
+
     def contexts(self, sha: str) -> list[str]:
         """Where `sha` has such runs, oldest first."""
         return self._contexts.get(sha, [])

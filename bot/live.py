@@ -98,7 +98,7 @@ class LiveObserver:
         atexit.register(self.close)
 
     def note(self, text: str) -> None:
-        self.console.print(Text(plain(text), style="bright_black"))
+        self.console.print(Text(plain(text), style="bold red" if text.startswith("WARNING") else "bright_black"))
 
     def experiment(self, id: int, hypothesis: str, source: str) -> None:
         self.now.begin_experiment(id, plain(hypothesis), plain(source))
@@ -143,7 +143,8 @@ def opening(settings: Settings, history: History) -> str:
 
 def run_line(m: Measurement, scale: Scale) -> str:
     result = scale.value(m.value) if m.outcome == "ok" else f"{m.outcome}: {m.reason}"
-    return f"{m.id:04d} {m.role} run {m.index + 1}, seed {m.seed}: {result} in {duration(m.seconds)}"
+    where = f", isolation {m.isolation}" if m.isolation else ""
+    return f"{m.id:04d} {m.role} run {m.index + 1}, seed {m.seed}: {result} in {duration(m.seconds)}{where}"
 
 
 def verdict_line(experiment: Experiment) -> str:

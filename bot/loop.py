@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from . import edit
-from .decide import Evidence, Step, next_step, signed, squares
+from . import edit, trust
+from .commits import keep_commit, message, restored
+from .decide import Evidence, Step, next_step, squares
 from .errors import AutoresearchError, BaselineFailed
 from .gitrepo import GitRepo
 from .history import History
@@ -20,6 +21,8 @@ from .live import Observer
 from .proposers import Answer, ProposalContext, Proposer
 from .records import Event, Experiment, Measurement, Proposal, Role, Status, Verdict
 from .recover import MAX_INVALID, failed, lost_verdicts
+from .references import References
+from .report.text import plain
 from .settings import Settings
 from .signals import Stop
 
@@ -36,6 +39,7 @@ class Night:
     proposer: Proposer
     observer: Observer
     stop: Stop
+    references: References
     started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -117,16 +121,25 @@ def take(night: Night, id: int, role: Role, sha: str) -> Measurement:
     index = max((m.index for m in earlier), default=-1) + 1  # not their count: a line may be lost, and its seed is used up
     seed = seed_for(night.settings.name, id, role, index)
     night.observer.run_started(role, index, seed)
-    measurement = night.measure(id=id, role=role, index=index, sha=sha, seed=seed)
+    champion = known.proposal.parent if known and known.proposal and not known.verdict else night.history.champion_sha
+    dose = "light" if role == "screen" or proved(night, id, sha) else "heavy"
+    measurement = night.measure(id=id, role=role, index=index, sha=sha, seed=seed, dose=dose, champion=champion)
+    others = night.history.champion_runs(champion, measurement.context)
+    measurement = trust.clean(measurement, night.history.runs_of(sha, id), others, night.settings.limit.clock)
     night.record(measurement)
     night.observer.run_finished(measurement)
     if role in ("baseline", "champion") and measurement.outcome != "ok":
-        reason = f"the {role} run ended as {measurement.outcome}: {measurement.reason}"
+        reason = f"the {role} run ended as {measurement.outcome}: {plain(measurement.reason)}"
         if measurement.outcome != "invalid":
-            raise BaselineFailed(f"{reason}\n{measurement.log_tail}".rstrip())
+            raise BaselineFailed("\n".join([reason, *trust.told(measurement)]))
         if [m.outcome for m in [*earlier, measurement]][-MAX_INVALID:] == ["invalid"] * MAX_INVALID:
-            raise AutoresearchError(f"{reason} ({MAX_INVALID} times in a row; is this machine fit to measure?)")
+            raise AutoresearchError(f"{reason} ({MAX_INVALID} times in a row; is this machine fit to measure, and the same as before?)")
     return measurement
+
+
+def proved(night: Night, id: int, sha: str) -> bool:
+    """Whether `sha` may count as tested for leaks. A command target has no second worker, which its report says."""
+    return bool(night.settings.command or trust.proof(night.history, id, sha))
 
 
 def seed_for(name: str, id: int, role: str, index: int) -> int:
@@ -146,12 +159,14 @@ def evidence(night: Night, experiment: Experiment) -> Evidence:
         interleaved=sum(m.role == "champion" and m.sha == parent for m in now),
         noise=(sum(g[0] for g in groups), sum(g[1] for g in groups)),
         sign=1 if night.settings.direction == "min" else -1,
+        proved=proved(night, experiment.id, experiment.proposal.sha),
     )
 
 
 def propose(night: Night) -> Experiment | None:
     """The next experiment, recorded with its diff and its commit before anything runs. None: nothing left to propose."""
     history, repo, parent = night.history, night.repo, night.history.champion_sha
+    night.references.keep_only([parent])
     id = history.next_id
     files = {path: repo.read(parent, path) for path in night.settings.editable}
     answer = night.proposer.propose(
@@ -179,21 +194,6 @@ def reject(night: Night, id: int, answer: Answer, reason: str) -> Experiment:
     return night.history.experiments[id]
 
 
-def restored(night: Night, proposal: Proposal) -> bool:
-    """Whether the measured commit is there; made again from its patch, with the same sha, if git has pruned it since."""
-    if night.repo.resolve(proposal.sha):
-        return True
-    try:
-        edits = night.repo.apply_patch(proposal.parent, night.ledger.read_patch(proposal.id))
-    except ValueError:
-        return False
-    return night.repo.commit(proposal.parent, edits, message(proposal.id, proposal.hypothesis), proposal.at) == proposal.sha
-
-
-def message(id: int, hypothesis: str) -> str:
-    return f"experiment {id:04d}: {hypothesis}\n"
-
-
 def conclude(night: Night, experiment: Experiment, status: Status, step: Step) -> None:
     """Records the verdict, then moves the branch. Both are the same when done again after a kill in between."""
     decided = status in ("keep", "discard")  # a failure has no value, however well its other runs went
@@ -204,31 +204,6 @@ def conclude(night: Night, experiment: Experiment, status: Status, step: Step) -
     if sha:
         sync_branch(night)
     night.observer.verdict(experiment)
-
-
-def keep_commit(night: Night, experiment: Experiment, step: Step, value: float, seeds: int) -> str:
-    """The kept change as a commit whose trailers carry the evidence; dated by its last run, so that it is the same after a kill."""
-    proposal = experiment.proposal
-    last = [m for m in experiment.measurements if m.sha in (proposal.sha, proposal.parent)][-1]
-    metric = "-".join(word.capitalize() for word in night.settings.metric.replace("-", "_").split("_"))
-    trailers = {
-        metric: f"{signed(value, value).removeprefix('+')} ({signed(step.delta, value)})",
-        "Interval": f"{signed(step.low, value)} .. {signed(step.high, value)} (95 %)",
-        "Seeds": seeds,
-        "Experiment": f"{experiment.id:04d}",
-        "Measured-Commit": proposal.sha,
-        "Metric-Version": last.metric_version,
-        "Machine": last.machine,
-        "Isolation": last.isolation,
-    }
-    body = "\n".join(f"{key}: {text}" for key, text in trailers.items() if text)
-    text = f"{subject(proposal.hypothesis)}\n\n{step.why}\n\n{body}\n"
-    return night.repo.commit_tree(night.repo.tree_of(proposal.sha), proposal.parent, text, last.at)
-
-
-def subject(hypothesis: str) -> str:
-    line = " ".join(hypothesis.split()) or "experiment"
-    return line if len(line) <= 72 else line[:71] + "…"
 
 
 def sync_branch(night: Night) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from eval.sandbox import Sandbox
+
 from .context import Context, for_command, for_model
 from .errors import AutoresearchError, UsageError
 from .gitrepo import GitRepo
@@ -18,6 +20,7 @@ from .live import Observer
 from .loop import Night
 from .proposers import make_proposer
 from .records import Opened
+from .references import References
 from .report import files
 from .runner import Runner
 from .settings import Settings
@@ -37,17 +40,25 @@ def open_night(settings: Settings, config: Path, observer: Observer, stop: Stop)
         base, branch = starting_point(repo, settings, history)
         scratch = state / "scratch"
         shutil.rmtree(scratch, ignore_errors=True)
-        observer.note("no sandbox yet: a candidate runs with your user's rights, in processes of its own with a scrubbed environment")
         observer.note("looking at the machine")
         opened = for_command(settings, repo, base, state) if settings.command else for_model(settings, base, state, observer)
         settings, context = opened
-        runner = Runner(settings, repo, context, scratch, observer, stop)
-        night = Night(settings, repo, ledger, history, runner.measure, make_proposer(settings), observer, stop)
+        observer.note(isolation_note(context.sandbox))
+        references = References(state / "bits" / settings.name, repo, context.digest)
+        runner = Runner(settings, repo, context, scratch, observer, stop, references)
+        night = Night(settings, repo, ledger, history, runner.measure, make_proposer(settings), observer, stop, references)
         night.record(opening(settings, context, config, base, branch))
         try:
             yield night
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def isolation_note(sandbox: Sandbox) -> str:
+    if sandbox.level == "none":
+        why = f" ({sandbox.note})" if sandbox.note else ""
+        return f"WARNING: no sandbox{why}: candidates can read what your user can read and use the network; see `autoresearch doctor`"
+    return f"isolation: {sandbox.level}" + (f" ({sandbox.note})" if sandbox.note else "")
 
 
 def prepare_state(repo: GitRepo, state: Path, settings: Settings) -> None:
@@ -86,6 +97,9 @@ def starting_point(repo: GitRepo, settings: Settings, history: History) -> tuple
 
 def check_files(repo: GitRepo, settings: Settings, base: str) -> None:
     tree = repo.tree(base)
+    for path in settings.locked:  # what is not there would be missing from every measurement, in silence
+        if not any(name == path or name.startswith(f"{path}/") for name in tree):
+            raise UsageError(f"locked: {path} is not committed in {settings.base}; run `git add {path}` and commit it, or remove it there")
     for path in settings.editable:
         if path not in tree:
             raise UsageError(f"editable: {path} is not committed in {settings.base}; run `git add {path}` and commit it")

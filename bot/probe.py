@@ -16,6 +16,11 @@ from typing import Literal
 KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY", "GITHUB_TOKEN", "GH_TOKEN")
 GIB = 2**30
 LANDLOCK_CREATE_RULESET, LANDLOCK_VERSION_FLAG = 444, 1  # the same number on every architecture
+SWITCHES = {  # kernel setting -> (value that forbids user namespaces, value that allows them)
+    "user.max_user_namespaces": ("0", "15000"),
+    "kernel.unprivileged_userns_clone": ("0", "1"),
+    "kernel.apparmor_restrict_unprivileged_userns": ("1", "0"),
+}
 NEW_USER_NAMESPACE = "import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare(0x10000000) != 0)"
 
 
@@ -76,21 +81,29 @@ def writable(name: str, path: Path, fix: str) -> Line:
 
 
 def bubblewrap() -> Line:
-    fix = "install it (apt install bubblewrap); without it isolation is weaker"
     version = works(["bwrap", "--version"])
     if version is None:
-        return Line("bubblewrap", "warn", "not found", fix)
+        return Line("bubblewrap", "warn", "not found", "install it: apt install bubblewrap")
     if works(["bwrap", "--ro-bind", "/", "/", "--unshare-all", "true"]) is None:
-        return Line("bubblewrap", "warn", f"{version}, but it cannot make namespaces here", "allow unprivileged user namespaces")
+        return Line("bubblewrap", "warn", f"{version}, but it cannot make namespaces here", namespace_fix())
     return Line("bubblewrap", "ok", f"{version}, works")
 
 
 def namespaces() -> Line:
     if platform.system() == "Linux" and works([sys.executable, "-c", NEW_USER_NAMESPACE]) is not None:
         return Line("user namespaces", "ok", "available")
-    return Line(
-        "user namespaces", "warn", "not available", "allow them (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone)"
-    )
+    return Line("user namespaces", "warn", "not available", namespace_fix())
+
+
+def namespace_fix() -> str:
+    """The switch that is off, where the kernel says which; else a container's, which only its starter can change."""
+    for name, (off, on) in SWITCHES.items():
+        path = Path("/proc/sys", *name.split("."))
+        if path.exists() and path.read_text().strip() == off:
+            return f"allow user namespaces: sysctl -w {name}={on}"
+    if platform.system() != "Linux":
+        return "use Linux; other systems have no namespaces"
+    return "allow user namespaces; for a container that is its starter's choice (docker run --security-opt seccomp=unconfined)"
 
 
 def landlock() -> Line:
@@ -99,6 +112,8 @@ def landlock() -> Line:
         version = ctypes.CDLL(None).syscall(LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(LANDLOCK_VERSION_FLAG))
     if version < 1:
         return Line("landlock", "warn", "not available", "use Linux 5.13 or newer with landlock among its security modules")
+    if works([sys.executable, "-c", "import landlockpy"]) is None:
+        return Line("landlock", "warn", f"ABI {version}, but {sys.executable} has no landlockpy", "pip install landlockpy")
     return Line("landlock", "ok", f"ABI {version}")
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 Role = Literal["baseline", "champion", "screen", "confirm"]
+Dose = Literal["light", "heavy"]
 Outcome = Literal["ok", "crash", "timeout", "oom", "invalid", "violation"]
 Status = Literal["baseline", "keep", "discard", "crash", "timeout", "oom", "invalid", "violation", "stopped"]
 
@@ -76,7 +77,18 @@ class Measurement(Record, tag="measurement", frozen=True, omit_defaults=True, gc
     peak_memory: int = 0  # bytes
     curve: tuple[float, ...] = ()  # fraction, loss, fraction, loss, ... at most 20 points
     metrics: dict[str, float] = {}  # every METRIC line of a command target
-    isolation: str = ""
+    isolation: str = ""  # bubblewrap | landlock | none
+    isolation_note: str = ""  # why it was not a stronger one
+    dose: str = ""  # how hard the second worker probed: light | heavy
+    leak: float | None = None  # bits per byte that looking ahead brought, as estimated
+    leak_bound: float | None = None  # and at most, with 95 % confidence
+    audit_gap: float | None = None  # bits per byte of the gain over the champion that unseen text does not show
+    audit_error: float | None = None  # standard error of audit_gap
+    audit_z: float | None = None
+    cpu_others: float | None = None  # cores that other processes kept busy during training
+    suspect: bool = False  # invalid for its throughput alone, see bot.clean
+    explanation: str = ""  # violation: what the author can do
+    reproduction: str = ""  # violation: the smallest case that shows it, as JSON
     metric_version: str = ""
     corpus: str = ""
     machine: str = ""

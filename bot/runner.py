@@ -7,29 +7,36 @@ import json
 import os
 import shutil
 import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from eval.exclusive import exclusive
 from eval.process import Child, clean_environment, spawn
 
-from .command import exit_text, failure, read_metrics
+from .command import exit_text, failure, read_metrics, words
 from .context import Context
 from .errors import StopNow, UsageError
 from .gitrepo import GitRepo
 from .live import Observer
-from .records import Measurement
+from .records import Dose, Measurement
+from .references import References
+from .report.text import plain
 from .settings import Settings
 from .signals import Stop
 
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 3.0  # for the referee to end its own tree after SIGTERM
 HUNG_SECONDS = 900.0  # beyond ten budgets; the referee's own deadlines are all shorter
+BITS = "bits.npz"
+WAITING = "waiting"  # the phase in which another measurement has the device; it may take hours
 
 
 @dataclass
@@ -42,66 +49,106 @@ class Runner:
     scratch: Path
     observer: Observer
     stop: Stop
+    references: References | None = None
 
-    def measure(self, *, id: int, role: str, index: int, sha: str, seed: int, split: str = "val") -> Measurement:
+    def measure(
+        self, *, id: int, role: str, index: int, sha: str, seed: int, split: str = "val", dose: Dose = "light", champion: str = ""
+    ) -> Measurement:
+        """`champion`: the commit whose stored bits tell the probes where to look."""
         folder = self.scratch / f"{id:04d}-{role}-{index}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
+        options = {"split": split, "dose": dose} | self._bits(folder, dose, champion)
         clock = stopwatch()
         try:
-            run = self._command if self.settings.command else self._referee
-            result = run(folder, sha, seed, split)
+            result = self._command(folder, sha, seed) if self.settings.command else self._referee(folder, sha, seed, options)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         result = {"context": self.context.digest, **result, "seconds": round(clock(), 3), "split": split}
         fixed = {"at": time.time(), "id": id, "role": role, "index": index, "sha": sha, "seed": seed}
         return msgspec.convert(result | fixed, Measurement, strict=False)
 
-    def _referee(self, folder: Path, sha: str, seed: int, split: str) -> dict[str, Any]:
+    def _bits(self, folder: Path, dose: Dose, champion: str) -> dict[str, Path]:
+        """The champion's stored bits in, and out of a heavy run the candidate's, which it will need as champion."""
+        if not self.references:
+            return {}
+        known = self.references.find(champion) if champion else None
+        return ({"reference": known} if known else {}) | ({"save-bits": folder / BITS} if dose == "heavy" else {})
+
+    def _referee(self, folder: Path, sha: str, seed: int, options: dict[str, Any]) -> dict[str, Any]:
         settings, out = self.settings, folder / "result.json"
-        self.repo.export(sha, folder / "candidate", [*settings.editable, *settings.locked])
-        options = {
-            "candidate": folder / "candidate", "entry": settings.entry, "corpus": self.context.corpus, "seed": seed, "split": split,
+        self._candidate(folder / "candidate", sha)
+        options |= {
+            "candidate": folder / "candidate", "entry": settings.entry, "corpus": self.context.corpus, "seed": seed,
             "budget": settings.budget, "sequence-length": settings.sequence_length, "eval-tokens": settings.eval_tokens,
-            "device": settings.device, "sandbox": settings.sandbox, "scratch": folder / "scratch", "out": out,
+            "device": settings.device, "sandbox": settings.sandbox, "launcher": sys.executable, "locks": locks(),
+            "scratch": folder / "scratch", "out": out,
         }  # fmt: skip
         argv = [self.context.python, "-P", "-m", "eval", "measure"]
         argv += [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        argv += [word for path in settings.readable for word in ("--readable", str(path))]
         environment = clean_environment(folder, folder, {"PYTHONPATH": str(self.context.referee)})
         child = spawn(argv, cwd=folder, env=environment, stdout=subprocess.PIPE)
+        cap = 10 * settings.limit.seconds + HUNG_SECONDS
         show = Progress(child, self.observer)
-        clock, cap = stopwatch(), 10 * settings.limit.seconds + HUNG_SECONDS
         with child.stdout:
-            hung = self._wait(child, lambda: clock() > cap, show)
+            hung = self._wait(child, lambda: show.quiet() > cap, show)
         if child.returncode == 2:  # our arguments, the corpus or this machine: trying again would end the same way
-            raise UsageError(f"the referee refused to measure: {' '.join(child.log.settle()[-1:])}")
+            raise UsageError(f"the referee refused to measure: {plain(' '.join(child.log.settle()[-1:]))}")
         if hung or child.returncode or not out.exists():
             reason = "was hung" if hung else f"ended with {exit_text(child.returncode)} and no result"
             return failure("invalid", f"the referee {reason}", child.log.settle())
-        return self.context.record(json.loads(out.read_text()))
+        result = self.context.record(json.loads(out.read_text()), options["dose"])
+        if result["outcome"] == "ok" and (folder / BITS).exists():
+            self.references.take(folder / BITS, sha)
+        return result
 
-    def _command(self, folder: Path, sha: str, seed: int, split: str) -> dict[str, Any]:
+    def _candidate(self, folder: Path, sha: str) -> None:
+        """What is measured: the locked files of the base commit, the editable ones of `sha`, and nothing else."""
+        if self.settings.locked:
+            self.repo.export(self.context.base, folder, list(self.settings.locked))
+        self.repo.export(sha, folder, list(self.settings.editable))
+
+    def _command(self, folder: Path, sha: str, seed: int) -> dict[str, Any]:
         tree, settings, context = folder / "tree", self.settings, self.context
         self.repo.export(context.base, tree)
         for path in settings.editable:  # unlinked first: an editable file never writes through a link of the base commit
             (tree / path).unlink(missing_ok=True)
         self.repo.export(sha, tree, list(settings.editable))
-        first, *rest = settings.command
-        home = folder / "home"
+        home, temporary = folder / "home", folder / "tmp"
         home.mkdir()
-        environment = clean_environment(home, home, {"AUTORESEARCH_SEED": str(seed)})
-        try:
-            child = spawn([context.python if first in ("python", "python3") else first, *rest], cwd=tree, env=environment)
-        except OSError as error:
-            return failure("crash", f"the command cannot be started: {error}", [])
-        clock, limit = stopwatch(), settings.limit.seconds
-        spent = child.tree.cpu_seconds if settings.limit.clock == "cpu" else clock
-        late = self._wait(child, lambda: spent() > limit or clock() > 10 * limit + HUNG_SECONDS)
-        child.log.settle()
-        facts = {"train_seconds": round(spent(), 3), "peak_memory": child.tree.peak_rss(), "isolation": "none", "machine": context.machine}
+        temporary.mkdir()
+        environment = clean_environment(home, temporary, {"AUTORESEARCH_SEED": str(seed)})
+        argv = words(settings.command, context.python, tree, environment.get("PATH", os.defpath))
+        if argv is None:
+            return failure("crash", f"the command cannot be started: there is no program {settings.command[0]}", [])
+        reading = [*context.reading, *map(Path, settings.readable)]
+        argv = context.sandbox.wrap(argv, cwd=tree, write=[folder], read=reading, private=temporary, device=settings.device)
+        with self._alone():
+            child = spawn(argv, cwd=tree, env=environment)
+            clock, limit = stopwatch(), settings.limit.seconds
+            spent = child.tree.cpu_seconds if settings.limit.clock == "cpu" else clock
+            late = self._wait(child, lambda: spent() > limit or clock() > 10 * limit + HUNG_SECONDS)
+            child.log.settle()
+        facts = {"train_seconds": round(spent(), 3), "peak_memory": child.tree.peak_rss(), "machine": context.machine}
+        facts |= {"isolation": context.sandbox.level, "isolation_note": context.sandbox.note}
         if late:
             return facts | failure("timeout", f"the command was still running after {settings.budget}", child.log.lines())
         return facts | read_metrics(child.returncode, child.log.tail.decode("utf-8", "replace").splitlines(), settings.metric)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One measurement at a time on the device, whoever runs it; the referee does the same for its own."""
+
+        show = Waiting(self.observer)
+
+        def waiting() -> None:
+            show()
+            if self.stop.now:
+                raise StopNow(self.stop.now)
+
+        with exclusive(self.settings.device, locks(), waiting):
+            yield
 
     def _wait(self, child: Child, late: Callable[[], bool], look: Callable[[], None] = lambda: None) -> bool:
         """Until the child has ended (False) or is `late` (True); its whole tree is dead afterwards. StopNow when a signal says so."""
@@ -120,10 +167,28 @@ class Runner:
             child.kill()
 
 
+def locks() -> Path:
+    """Where this machine's measurements find each other: not in a state folder, for another repository may measure here too."""
+    return Path(tempfile.gettempdir())
+
+
 def stopwatch() -> Callable[[], float]:
     """Wall seconds since this call."""
     began = time.monotonic()
     return lambda: time.monotonic() - began
+
+
+class Waiting:
+    """Says once that another measurement has the device, then only moves the display."""
+
+    def __init__(self, observer: Observer):
+        self.observer, self.said = observer, False
+
+    def __call__(self) -> None:
+        if not self.said:
+            self.said = True
+            self.observer.note("another measurement is using this device; waiting for it to end")
+        self.observer.progress(WAITING, 0.0)
 
 
 class Progress:
@@ -131,6 +196,7 @@ class Progress:
 
     def __init__(self, child: Child, observer: Observer):
         self.pipe, self.observer, self.rest = child.stdout, observer, b""
+        self.waiting, self.quiet = Waiting(observer), stopwatch()  # `quiet`: seconds since the device is ours
         os.set_blocking(self.pipe.fileno(), False)
 
     def __call__(self) -> None:
@@ -138,4 +204,7 @@ class Progress:
         if lines:
             with suppress(ValueError, TypeError, KeyError):  # a library may print there too
                 line = json.loads(lines[-1])
+                if line["phase"] == WAITING:
+                    self.quiet = stopwatch()
+                    return self.waiting()
                 self.observer.progress(line["phase"], line["progress"], line["loss"])

@@ -118,8 +118,9 @@ class Settings(BaseModel):
     )
     sandbox: Literal["auto", "require", "none"] = Field(
         "auto",
-        description="This version has no sandbox yet: `auto` and `none` run candidates as separate processes with a scrubbed environment, "
-        "`require` refuses to run. `autoresearch doctor` says what this machine could do.",
+        description="Isolation of candidates and commands: `auto` is the strongest that this machine has (bubblewrap, else Landlock with "
+        "a system call filter, else none and a loud warning), `require` refuses to run with none, `none` uses none. Every result records "
+        "it; `autoresearch doctor` says what this machine gets, and how to get more.",
         examples=["auto"],
     )
     proposer: Annotated[str, AfterValidator(checks.proposer)] = Field(
@@ -147,6 +148,12 @@ class Settings(BaseModel):
         Path(".autoresearch"),
         description="Folder for the ledger, patches, worktrees and reports; from the repository's top unless absolute.",
         examples=[".autoresearch"],
+    )
+    readable: Annotated[tuple[str, ...], BeforeValidator(checks.as_list), AfterValidator(checks.readable), ONE_OR_MORE] = Field(
+        (),
+        description="Files and folders that a candidate or command may read beside its own, the system and the interpreter: absolute, or "
+        "from `~`. Everything else of this machine is closed to it, where there is a sandbox.",
+        examples=["[/opt]"],
     )
 
     _root: Path = PrivateAttr(default=Path("."))

@@ -1,11 +1,20 @@
 """A command target that takes milliseconds: a cost that is an exact function of the editable number and of the seed."""
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
+from bot.history import History
+from bot.ledger import Ledger
 from tests.conftest import make_repo
+
+LOCKS = tempfile.mkdtemp(prefix="autoresearch-tests-")  # as TMPDIR: else tests in other processes wait for ours to measure
+atexit.register(shutil.rmtree, LOCKS, ignore_errors=True)
 
 SCORE = """import os, random
 from params import X
@@ -58,7 +67,7 @@ def command_line(*args: str) -> list[str]:
 
 def environment(**extra: str) -> dict[str, str]:
     top = str(Path(__file__).parents[1])
-    return {**os.environ, "PYTHONPATH": top, "COLUMNS": "120", **extra}
+    return {**os.environ, "PYTHONPATH": top, "COLUMNS": "120", "TMPDIR": LOCKS, **extra}
 
 
 def autoresearch(root: Path, *args: str, code: int = 0, **extra: str) -> str:
@@ -69,3 +78,18 @@ def autoresearch(root: Path, *args: str, code: int = 0, **extra: str) -> str:
     )  # fmt: skip
     assert done.returncode == code, done.stdout
     return done.stdout
+
+
+def history(root, name="demo"):
+    return History.fold(Ledger(root / ".autoresearch/ledger" / name).events())
+
+
+def statuses(root):
+    return {e.id: e.status for e in history(root).experiments.values()}
+
+
+def wait_for(root, count):
+    deadline = time.monotonic() + 60
+    while not (path := root / ".autoresearch/ledger/demo/local.jsonl").exists() or path.read_text().count("\n") < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

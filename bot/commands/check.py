@@ -78,7 +78,9 @@ def measured(settings: Settings) -> bool:
     from bot.live import PlainObserver
     from bot.quick import measure
     from bot.signals import Stop
+    from eval.sandbox import shield
 
+    shield()
     stop = Stop()
     stop.install()
     settings, result = measure(settings, PlainObserver(sys.stderr), stop)
@@ -87,10 +89,12 @@ def measured(settings: Settings) -> bool:
 
 
 def sentence(settings: Settings, result: Measurement) -> str:
+    from bot.report import proof
     from bot.report.text import block, plain
 
     if result.outcome == "ok":
         facts = "" if settings.command else f", {result.steps} steps in {settings.budget}, {result.parameters:,} parameters"
-        return f"ok    measured {settings.metric} {result.value:.6g}{facts}, {result.seconds:.1f} s in all"
-    tail = "".join(f"\n      | {text}" for text in block(result.log_tail)[-15:])
-    return f"error measured: {result.outcome}: {plain(result.reason)}\n      {ADVICE[result.outcome]}{tail}"
+        return f"ok    measured {settings.metric} {result.value:.6g}{facts}, {result.seconds:.1f} s in all, isolation {result.isolation}"
+    lines = [*proof.reproduction(result), *block(result.log_tail)[-15:]]
+    tail = "".join(f"\n      | {text}" for text in lines)
+    return f"error measured: {result.outcome}: {plain(result.reason)}\n      {plain(result.explanation) or ADVICE[result.outcome]}{tail}"

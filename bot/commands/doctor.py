@@ -1,6 +1,5 @@
 """`autoresearch doctor`: what this machine has, what is missing, and the fix."""
 
-import json
 import os
 import sys
 import tempfile
@@ -16,9 +15,12 @@ from bot.context import machine
 from bot.errors import AutoresearchError, UsageError
 from bot.gitrepo import GitRepo
 from bot.probe import Line
+from bot.report.text import dumps
 from bot.settings import Settings
 from eval import lock
-from eval.corpus import default_cache_dir
+from eval.cache import default_cache_dir
+from eval.errors import RefereeError
+from eval.sandbox import choose
 
 
 @click.command()
@@ -30,7 +32,7 @@ def command(as_json: bool) -> None:
     lines = list(examine())
     failed = any(line.state == "fail" for line in lines)
     if as_json:
-        click.echo(json.dumps({"ok": not failed, "checks": [asdict(line) for line in lines]}, indent=2))
+        click.echo(dumps({"ok": not failed, "checks": [asdict(line) for line in lines]}))
     else:
         show(lines)
     raise click.exceptions.Exit(1 if failed else 0)
@@ -106,11 +108,21 @@ def state_folder(root: Path | None, settings: Settings | None) -> Path:
     return (root or Path.cwd()) / (settings.state_dir if settings else ".autoresearch")
 
 
-def isolation(settings: Settings | None) -> list[Line]:
-    lines = [probe.bubblewrap(), probe.namespaces(), probe.landlock()]
-    if settings and settings.sandbox == "require":
-        lines.append(Line("sandbox", "fail", "`sandbox: require`, and this version has no sandbox yet", "write `sandbox: auto`"))
-    return lines
+def isolation(settings: Settings | None, launcher: str = sys.executable) -> list[Line]:
+    """What could isolate candidates here, each tried, and last what they get."""
+    parts = [probe.bubblewrap(), probe.namespaces(), probe.landlock()]
+    wanted = settings.sandbox if settings else "auto"
+    fix = "; or ".join(dict.fromkeys(line.fix for line in parts if line.fix))
+    try:
+        found = choose(wanted, launcher)
+    except RefereeError as error:
+        return [*parts, Line("sandbox", "fail", f"`sandbox: {wanted}`: {error}", fix or "write `sandbox: auto`")]
+    fact = found.level + (f": {found.note}" if found.note else "")
+    if found.level == "bubblewrap":
+        return [*parts, Line("sandbox", "ok", fact)]
+    if wanted == "none":
+        return [*parts, Line("sandbox", "warn", "none, as `sandbox: none` says; candidates can read your files", "write `sandbox: auto`")]
+    return [*parts, Line("sandbox", "warn", fact, fix or "read the line above")]
 
 
 def show(lines: list[Line]) -> None:

@@ -1,6 +1,5 @@
 """`autoresearch log`: the experiments, filtered, as a table or as JSON."""
 
-import json
 import time
 from datetime import UTC, datetime
 
@@ -20,7 +19,7 @@ from . import load_settings
 @click.option("--name", help="Name of the research.")
 def command(statuses: str | None, since: str | None, limit: int | None, grep: str | None, as_json: bool, name: str | None) -> None:
     """The experiments in order, the newest last."""
-    from bot.report import data, facts, files
+    from bot.report import data, facts, files, text
 
     wanted = known(statuses)
     start = began(since) if since else None
@@ -32,7 +31,7 @@ def command(statuses: str | None, since: str | None, limit: int | None, grep: st
     found = found[-limit:] if limit else found
     if as_json:
         context = facts.shown_context(history)
-        click.echo(json.dumps([data.experiment(e, context, history) for e in found], indent=2))
+        click.echo(text.dumps([data.experiment(e, context, history) for e in found]))
         return
     from bot.report import terminal
 

@@ -28,7 +28,9 @@ def command(**overrides: str | int | None) -> None:
     from bot.records import Stopped
     from bot.report import write_all
     from bot.signals import Stop
+    from eval.sandbox import shield
 
+    shield()  # before any candidate runs: as the same user it could read our environment, where there is no sandbox
     settings = load_settings(**overrides)
     observer = make_observer(sys.stdout)
     stop = Stop.from_environment(os.environ)

@@ -1,6 +1,5 @@
 """`autoresearch show ID`: one experiment, whole."""
 
-import json
 
 import click
 
@@ -16,7 +15,7 @@ from . import load_settings
 @click.option("--name", help="Name of the research.")
 def command(id: int, as_json: bool, patch: bool, name: str | None) -> None:
     """Hypothesis, diff, every run, loss curve, verdict and the log of failures. ID is a number from `autoresearch log`."""
-    from bot.report import data, facts, files
+    from bot.report import data, facts, files, text
 
     ledger, history = files.load(load_settings(name=name), curves=True)
     found = history.experiments.get(id)
@@ -26,7 +25,7 @@ def command(id: int, as_json: bool, patch: bool, name: str | None) -> None:
     diff = ledger.read_patch(id)
     if as_json:
         facts_of = data.experiment(found, facts.shown_context(history), history)
-        click.echo(json.dumps(facts_of | {"runs": [data.run(m) for m in found.measurements], "patch": diff}, indent=2))
+        click.echo(text.dumps(facts_of | {"runs": [data.run(m) for m in found.measurements], "patch": diff}))
     elif patch:
         click.echo(diff, nl=False)
     else:

@@ -1,6 +1,5 @@
 """`autoresearch status`: where the research stands, on one screen."""
 
-import json
 import time
 from pathlib import Path
 
@@ -14,13 +13,13 @@ from . import load_settings
 @click.option("--name", help="Name of the research.")
 def command(as_json: bool, name: str | None) -> None:
     """Where the research stands: champion, counts, time, the newest experiments. Works while a run is in progress."""
-    from bot.report import data, files, terminal
+    from bot.report import data, files, terminal, text
 
     settings = load_settings(name=name)
     _, history = files.load(settings)
     locked = held(files.state(settings) / "lock")
     if as_json:
-        click.echo(json.dumps(data.status(history, word(history, locked)), indent=2))
+        click.echo(text.dumps(data.status(history, word(history, locked))))
     else:
         terminal.console().print(terminal.screen(history, describe(history, locked)))
 

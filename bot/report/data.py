@@ -1,11 +1,14 @@
 """What `--json` prints: plain dicts with documented, stable keys. Numbers that were not measured are null.
 
 experiment: id, status, hypothesis, source, params, parent, commit, added, removed, value, fresh (true: `value` is the mean of
-fresh-seed runs; false: one screening run), delta, low, high, seeds, why, at. `show` adds runs and patch.
+fresh-seed runs; false: one screening run), delta, low, high, seeds, why, leak_bound (kept: of its heavy run), at. `show` adds runs
+and patch.
 run: role, index, seed, outcome, reason, value, seconds, train_seconds, eval_seconds, steps, tokens, peak_memory, context, sha, curve
-(pairs of fraction and loss), log_tail.
+(pairs of fraction and loss), log_tail, split, isolation, isolation_note, dose, leak, leak_bound, audit_gap, audit_error (all bits per
+byte), audit_z, cpu_others, suspect (invalid for its throughput), explanation and reproduction of a violation.
 status: branch, metric, direction, state, base, champion, best, baseline, baseline_seeds, noise, change (start, now, delta, low, high,
-seeds, fresh) or null, counts, tried, seconds (training, scoring, startup, saving, bot, total), runs, context, updated, headline, oddities.
+seeds, fresh) or null, counts, tried, seconds (training, scoring, startup, saving, bot, total), runs, isolation (level -> runs),
+sealed_reads, context, updated, headline, oddities.
 """
 
 from dataclasses import asdict
@@ -14,12 +17,13 @@ from typing import Any
 
 from bot.history import History
 from bot.records import Experiment, Measurement
-from bot.report import facts
+from bot.report import facts, proof
 
 
 def experiment(found: Experiment, context: str, history: History) -> dict[str, Any]:
     proposal, verdict = found.proposal, found.verdict
     value, fresh = facts.shown_value(found, context)
+    checked = proof.heavy(found)
     return {
         "id": found.id,
         "status": found.status,
@@ -37,6 +41,7 @@ def experiment(found: Experiment, context: str, history: History) -> dict[str, A
         "high": verdict.high if verdict else None,
         "seeds": verdict.seeds if verdict else 0,
         "why": verdict.why if verdict else None,
+        "leak_bound": checked.leak_bound if checked else None,
         "at": began(found),
     }
 
@@ -47,7 +52,8 @@ def began(found: Experiment) -> float | None:
 
 
 RUN = ("role", "index", "seed", "outcome", "reason", "value", "seconds", "train_seconds", "eval_seconds", "steps", "tokens",
-       "peak_memory", "context", "sha", "log_tail")  # fmt: skip
+       "peak_memory", "context", "sha", "log_tail", "split", "isolation", "isolation_note", "dose", "leak", "leak_bound", "audit_gap",
+       "audit_error", "audit_z", "cpu_others", "suspect", "explanation", "reproduction")  # fmt: skip
 
 
 def run(m: Measurement) -> dict[str, Any]:
@@ -76,6 +82,8 @@ def status(history: History, state: str) -> dict[str, Any]:
         "tried": history.tried,
         "seconds": {k: v for k, v in asdict(spent).items() if k != "runs"} | {"total": spent.total},
         "runs": spent.runs,
+        "isolation": dict(proof.levels(history)),
+        "sealed_reads": proof.sealed_reads(history),
         "context": history.context,
         "updated": history.last_at or None,
         "headline": facts.headline(history),

@@ -6,8 +6,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from bot.history import History
-from bot.records import Experiment
-from bot.report import facts, reproduce
+from bot.records import Experiment, Measurement
+from bot.report import facts, proof, reproduce
 from bot.report.text import Scale, fence, md, plain
 
 if TYPE_CHECKING:
@@ -23,9 +23,11 @@ def render(history: History, problems: Sequence[str] = (), settings: "Settings |
     sections = [
         f"# {md(name)}",
         f"**{md(facts.headline(history))}**",
+        proof.warning(history),
         f"![Every experiment and the champion's {md(history.metric)}]({picture})" if history.experiments else "",
         _glance(history),
         _kept(history),
+        proof.section(history),
         _rejected(history),
         _failed(history),
         _problems(history, problems),
@@ -53,7 +55,8 @@ def _glance(history: History) -> str:
     if run:
         rows.append(("Machine", md(run.machine) or "not recorded"))
         rows.append(("Corpus", md(run.corpus))) if run.corpus else None
-        rows.append(("Isolation", md(run.isolation or "none")))
+        rows.append(("Isolation", md(proof.isolation(history))))
+        rows.append(("Sealed split", f"read {proof.sealed_reads(history)} times")) if run.metric_version else None
     if history.last_stopped:
         ended = datetime.fromtimestamp(history.last_stopped.at, UTC)
         rows.append(("Ended", f"{md(history.last_stopped.reason)}, {ended:%Y-%m-%d %H:%M} UTC"))
@@ -113,9 +116,16 @@ def _failed(history: History) -> str:
             last = next((line for line in reversed(run.log_tail.splitlines()) if line.strip()), "") if run else ""
             why = experiment.verdict.why or (run.reason if run else "")
             rows.append(f"| {experiment.id:04d} | {_idea(experiment)} | {md(why, 160)} | {md(last, 160) or '–'} |")
-        tail = next((run.log_tail for e in reversed(found) if (run := facts.failure(e)) and run.log_tail), "")
-        out += [*_details(status, len(found), rows + (["", "The end of the newest log:", "", fence(tail[-2000:])] if tail else [])), ""]
+        rows += _newest_failure([run for e in found if (run := facts.failure(e))])
+        out += [*_details(status, len(found), rows), ""]
     return "\n".join(["## Failures", "", *out]).rstrip() if out else ""
+
+
+def _newest_failure(runs: list[Measurement]) -> list[str]:
+    """The newest breach with its reproduction, and the newest log that says anything."""
+    breach = next((lines for run in reversed(runs) if (lines := proof.breach(run))), [])
+    tail = next((run.log_tail for run in reversed(runs) if run.log_tail), "")
+    return ["", *breach] * bool(breach) + (["", "The end of the newest log:", "", fence(tail[-2000:])] if tail else [])
 
 
 def _details(status: str, count: int, rows: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from bot.history import History
 from bot.records import Experiment, Measurement
-from bot.report import data, facts, terminal
+from bot.report import data, facts, proof, terminal
 from bot.report.text import Scale, block, duration, plain
 
 ROWS, COLUMNS = 8, 60
@@ -18,9 +18,13 @@ def render(history: History, experiment: Experiment, diff: str) -> RenderableTyp
     parts: list[RenderableType] = [_head(history, experiment)]
     parts += [Text(), _bars(block(diff))] if diff.strip() else []
     parts += [Text(), _runs(history, experiment)] if experiment.measurements else []
+    failed = facts.failure(experiment)
     curves = [data.curve(m) for m in experiment.runs("baseline", "screen", "confirm") if len(m.curve) > 3]
     parts += [Text(), Text("loss over the budget", style="bold"), *chart(curves[-1])] if curves else []
-    failed = facts.failure(experiment)
+    if failed and failed.explanation:
+        parts += [Text(), Text("what to do", style="bold"), Text(plain(failed.explanation))]
+    if failed and failed.reproduction:
+        parts += [Text(), Text("the smallest case that shows it", style="bold"), _bars(proof.reproduction(failed))]
     parts += [Text(), Text("end of the log", style="bold"), _bars(block(failed.log_tail))] if failed and failed.log_tail else []
     return Group(*parts)
 
@@ -45,7 +49,8 @@ def _head(history: History, experiment: Experiment) -> Text:
 
 def _runs(history: History, experiment: Experiment) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for name, justify in (("run", "left"), ("seed", "right"), ("result", "right"), ("seconds", "right"), ("steps", "right"), ("", "left")):
+    for name, justify in (("run", "left"), ("seed", "right"), ("result", "right"), ("seconds", "right"), ("steps", "right"),
+                          ("isolation", "left"), ("", "left")):  # fmt: skip
         table.add_column(name, justify=justify)
     numbers = terminal.scale(history)
     for m in experiment.measurements:
@@ -55,8 +60,16 @@ def _runs(history: History, experiment: Experiment) -> Table:
 
 def _run(m: Measurement, numbers: Scale, context: str) -> list[str]:
     result = numbers.value(m.value) if m.outcome == "ok" else m.outcome
-    note = plain(m.reason, 80) if m.outcome != "ok" else "" if m.context == context else "another machine, budget or metric"
-    return [f"{m.role} {m.index + 1}", str(m.seed), result, duration(m.seconds), f"{m.steps:,}" if m.steps else "", note]
+    note = plain(m.reason, 80) if m.outcome != "ok" else _note(m) if m.context == context else "another machine, budget or metric"
+    steps = f"{m.steps:,}" if m.steps else ""
+    return [f"{m.role} {m.index + 1}", str(m.seed), result, duration(m.seconds), steps, plain(m.isolation or "none", 20), note]
+
+
+def _note(m: Measurement) -> str:
+    if m.dose != "heavy" or m.leak_bound is None:
+        return ""
+    gap = "" if m.audit_gap is None else f", gap on unseen text {m.audit_gap:+.4f}"
+    return f"heavy probes: leak at most {m.leak_bound:.6f}{gap}"
 
 
 def _bars(lines: list[str]) -> Text:

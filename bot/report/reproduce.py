@@ -54,13 +54,15 @@ def _referee(run: Measurement, settings: "Settings | None", history: History) ->
     if settings.vocab_size == "auto" or settings.eval_tokens == "auto" or settings.sequence_length == "auto":
         device = settings.device if settings.device != "auto" else "cpu" if budget.endswith("cpu") else "cuda"
         settings = settings.resolved(device)
-    files = join([*settings.editable, *settings.locked])
+    parts = ((history.base, settings.locked), (run.sha, settings.editable))
+    archives = [f"git archive {plain(sha)[:12]} {join(files)} | tar -x -C ../check" for sha, files in parts if files]
     return [
-        f"mkdir ../check && git archive {plain(run.sha)[:12]} {files} | tar -x -C ../check",
+        "mkdir ../check",
+        *archives,
         f"corpus=$(python -m eval.corpus {quote(settings.corpus)} {settings.vocab_size})",
         f'python -P -m eval measure --candidate ../check --entry {quote(settings.entry)} --corpus "$corpus" \\',
         f"  --seed {run.seed} --split {run.split} --budget {quote(budget)} --sequence-length {settings.sequence_length} \\",
-        f"  --eval-tokens {settings.eval_tokens} --device {settings.device} --sandbox {settings.sandbox} \\",
+        f"  --eval-tokens {settings.eval_tokens} --device {settings.device} --sandbox {settings.sandbox} --dose heavy \\",
         '  --scratch "$(mktemp -d)" --out result.json && cat result.json',
     ]
 

@@ -14,7 +14,7 @@ from bot.records import Measurement
 from bot.report import terminal
 from bot.report.text import Scale, duration, plain, spark
 
-PHASES = {"startup": "starting", "train": "training", "save": "saving", "score": "scoring"}
+PHASES = {"waiting": "waiting for another measurement", "startup": "starting", "train": "training", "save": "saving", "score": "scoring"}
 WIDTH = 32
 
 

@@ -1,9 +1,13 @@
 """Numbers and untrusted text made fit to print: hypotheses, logs and file names were written by candidates."""
 
+import json
 import math
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import Any
+
+from eval.text import harmless
 
 BARS = "▁▂▃▄▅▆▇█"
 INVISIBLE = "\u200b"  # zero-width space: breaks GitHub's mentions, references and links without showing
@@ -12,14 +16,18 @@ INVISIBLE = "\u200b"  # zero-width space: breaks GitHub's mentions, references a
 def plain(text: str, limit: int = 0) -> str:
     """One line, no control or direction characters, no CI workflow command; shortened to `limit` characters."""
     shown = "".join(_visible(c) for c in text)
-    line = " ".join(shown.split()).replace("##[", "# #[")
-    line = re.sub(r"(?<!\S)::", ": :", line)
+    line = re.sub(r"(?<!\S)::", ": :", harmless(" ".join(shown.split())))
     return line if not limit or len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 def block(text: str) -> list[str]:
-    """The lines of a log or diff without control characters."""
-    return ["".join(_visible(c) for c in line.expandtabs(4)).rstrip() for line in text.splitlines()]
+    """The lines of a log or diff without control characters and CI workflow commands."""
+    return [harmless("".join(_visible(c) for c in line.expandtabs(4)).rstrip()) for line in text.splitlines()]
+
+
+def dumps(value: Any) -> str:
+    """JSON for standard output in which a CI runner finds no command: `##[` is always part of a string, where an escape says the same."""
+    return json.dumps(value, indent=2).replace("##[", "#\\u0023[")
 
 
 def _visible(char: str) -> str:

@@ -71,7 +71,8 @@ class Night:
         id = self.proposed(hypothesis)
         self.run(id, "screen", 0, sha(id), self.level + effect)
         self.run(id, "champion", 0, self.champion)
-        values = [self.run(id, "confirm", i, sha(id), self.level + effect).value for i in range(fresh)]
+        heavy = {"dose": "heavy", "leak": 0.00001, "leak_bound": 0.00031, "audit_gap": 0.0004, "audit_error": 0.0009, "audit_z": 0.44}
+        values = [self.run(id, "confirm", i, sha(id), self.level + effect, **({} if i else heavy)).value for i in range(fresh)]
         value = sum(values) / fresh
         delta = value - self.level
         why = f"{status}: {delta:+.4f} ± 0.0048 (3 v 5 seeds), needed -0.0050"
@@ -84,10 +85,11 @@ class Night:
                 self.run(id, "champion", 1 + index, self.champion)
         return id
 
-    def failed(self, outcome: str = "crash", reason: str = "exit status 1", log_tail: str = "", hypothesis: str = "") -> int:
+    def failed(self, outcome: str = "crash", reason: str = "exit status 1", log_tail: str = "", hypothesis: str = "",
+               **fields) -> int:  # fmt: skip
         id = self.proposed(hypothesis)
         tail = log_tail or "Traceback (most recent call last):\n  File \"train.py\", line 311\nRuntimeError: shape '[8, 256]' is invalid"
-        self.run(id, "screen", 0, sha(id), outcome=outcome, reason=reason, log_tail=tail)
+        self.run(id, "screen", 0, sha(id), outcome=outcome, reason=reason, log_tail=tail, **fields)
         self._add(Verdict, id=id, status=outcome, why=reason)
         return id
 
@@ -103,8 +105,8 @@ class Night:
         measured = Measurement(
             at=self.at, id=id, role=role, index=index, sha=commit, seed=self.random.randrange(2**31), outcome=outcome,
             context=self.context, value=value, seconds=9.2, startup_seconds=3.1, train_seconds=5.0, save_seconds=0.1, eval_seconds=1.6,
-            steps=62, tokens=507904, peak_memory=1_310_000_000, parameters=4_718_592, curve=curve, isolation="none",
-            metric_version="4f0c9d1e", corpus="django-5.2 91ab23cd", machine="cpu 2 cores", **fields,
+            steps=62, tokens=507904, peak_memory=1_310_000_000, parameters=4_718_592, curve=curve,
+            **{"isolation": "bubblewrap", "metric_version": "4f0c9d1e", "corpus": "django-5.2 91ab23cd", "machine": "cpu 2 cores"} | fields,
         )  # fmt: skip
         self.events.append(measured)
         return measured

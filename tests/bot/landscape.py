@@ -86,7 +86,7 @@ class Valley:
 class Night:
     """Measures and decides as the loop does: screening, fresh seeds against an interleaved champion, a re-measured champion."""
 
-    settings = SimpleNamespace(direction="min")
+    settings = SimpleNamespace(direction="min", command=("a", "command"))
 
     def __init__(self, valley: Valley, strategy: Callable[[ProposalContext], Answer], seed: int):
         self.valley, self.strategy, self.random = valley, strategy, random.Random(f"noise {seed}")

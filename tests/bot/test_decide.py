@@ -89,3 +89,14 @@ def test_an_exact_gain_in_a_metric_without_noise_is_kept_in_any_unit(scale):
 def test_a_tiny_metric_is_told_with_the_digits_it_has():
     why = next_step(Evidence((2.5e-5, 2.6e-5, 2.4e-5), 3.1e-5)).why
     assert "+0.000006" in why and "needed -0.000001" in why
+
+
+def test_nothing_is_kept_before_one_run_has_passed_the_heavy_probes():
+    good = {"champion": (10.0, 10.1, 9.9, 10.0), "screen": 9.0, "fresh": (9.0, 9.05, 8.95), "interleaved": 1}
+    assert next_step(Evidence(**good)).action == "keep"
+    assert next_step(Evidence(**good, proved=False)).action == "confirm"
+
+
+def test_a_candidate_that_never_passes_them_is_discarded_in_the_end():
+    step = next_step(Evidence((10.0, 10.1, 9.9, 10.0), 9.0, (9.0, 9.05, 8.95) * 4, 6, proved=False))
+    assert (step.action, step.why) == ("discard", "discarded: none of its runs passed the heavy probes")

@@ -11,11 +11,14 @@ from click.testing import CliRunner
 
 from bot import probe
 from bot.cli import cli
+from bot.commands.doctor import isolation
+from bot.settings import Settings
+from eval.sandbox import choose
 from tests.conftest import commit_all, git, make_repo
 
 COMMAND_TARGET = "editable: bench.py\ncommand: python bench.py\nmetric: seconds\n"
 NAMES = ["python", "git", "repository", "settings", "editable files", "torch", "machine", "disk, state", "state", "disk, cache", "cache",
-         "bubblewrap", "user namespaces", "landlock", "API keys", "pip", "matplotlib"]  # fmt: skip
+         "bubblewrap", "user namespaces", "landlock", "sandbox", "API keys", "pip", "matplotlib"]  # fmt: skip
 
 
 @pytest.fixture
@@ -143,12 +146,39 @@ def test_bubblewrap_is_tried(tmp_path, monkeypatch, body, state, words):
     assert (probe.bubblewrap().state, words in probe.bubblewrap().fact) == (state, True)
 
 
-def test_a_required_sandbox_that_is_impossible_fails(repo, tmp_path, monkeypatch):
+@pytest.fixture
+def bare(tmp_path, monkeypatch) -> str:
+    """An interpreter without landlockpy, and a PATH whose bwrap does not work: no sandbox can be had."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
     script(tmp_path / "bin", "bwrap", "exit 1")
-    monkeypatch.setattr(probe, "landlock", lambda: probe.Line("landlock", "warn", "not available", "newer kernel"))
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
-    (repo / "autoresearch.yml").write_text(COMMAND_TARGET + "sandbox: require\n")
-    assert line(repo, "sandbox")["state"] == "fail"
+    return f"{tmp_path}/bare/bin/python"
+
+
+def sandbox_line(repo: Path, wanted: str, launcher: str = sys.executable) -> probe.Line:
+    (repo / "autoresearch.yml").write_text(f"{COMMAND_TARGET}sandbox: {wanted}\n")
+    return isolation(Settings.load(repo, environ={}), launcher)[-1]
+
+
+def test_a_required_sandbox_that_is_impossible_fails_with_its_fix(repo, bare):
+    found = sandbox_line(repo, "require", bare)
+    assert (found.name, found.state) == ("sandbox", "fail") and "apt install bubblewrap" in found.fix
+
+
+def test_where_none_can_be_had_it_says_why_and_how_to_get_one(repo, bare):
+    found = sandbox_line(repo, "auto", bare)
+    assert found.state == "warn" and found.fact.startswith("none: no bubblewrap: ") and "apt install bubblewrap" in found.fix
+
+
+def test_a_sandbox_that_nobody_wants_is_a_warning(repo):
+    assert sandbox_line(repo, "none") == probe.Line(
+        "sandbox", "warn", "none, as `sandbox: none` says; candidates can read your files", "write `sandbox: auto`"
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+def test_the_level_is_what_a_run_really_gets(repo):
+    assert sandbox_line(repo, "auto").fact.partition(":")[0] == choose("auto").level
 
 
 def test_without_git(repo, tmp_path, monkeypatch):

@@ -10,15 +10,10 @@ import time
 
 import pytest
 
-from bot.history import History
 from bot.ledger import Ledger
 from bot.loop import seed_for
 from tests.conftest import commit_all, git
-from tests.targets import CONFIG, SCORE, autoresearch, command_line, environment, make_target, patch, walk
-
-
-def history(root, name="demo"):
-    return History.fold(Ledger(root / ".autoresearch/ledger" / name).events())
+from tests.targets import CONFIG, SCORE, autoresearch, command_line, environment, history, make_target, patch, statuses, wait_for, walk
 
 
 def events(root):
@@ -32,10 +27,6 @@ def night(tmp_path_factory):
     index = (root / ".git/index").read_bytes()
     output = autoresearch(root, "run")
     return root, head, index, output
-
-
-def statuses(root):
-    return {e.id: e.status for e in history(root).experiments.values()}
 
 
 def test_gains_are_kept_and_nothing_else(night):
@@ -169,13 +160,6 @@ def start(root, **extra):
     )
 
 
-def wait_for(root, count):
-    deadline = time.monotonic() + 60
-    while not (path := root / ".autoresearch/ledger/demo/local.jsonl").exists() or path.read_text().count("\n") < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_cancelled_job_is_recorded_as_stopped_and_reported_in_time(tmp_path, number):
     root = make_target(tmp_path / "repo", walk(2))
@@ -287,9 +271,13 @@ class TestRefusals:
         (root / "autoresearch.yml").write_text(CONFIG.replace("[params.py]", "[new.py]"))
         assert "new.py is not committed" in autoresearch(root, "run", code=2)
 
-    def test_isolation_that_a_command_cannot_have(self, root):
-        (root / "autoresearch.yml").write_text(CONFIG + "sandbox: require\n")
-        assert "sandbox: this version cannot isolate a command" in autoresearch(root, "run", code=2)
+    def test_a_locked_file_that_is_not_committed(self, root):
+        (root / "data").mkdir()
+        (root / "data/x.txt").write_text("x")
+        (root / "autoresearch.yml").write_text(CONFIG + "locked: data\nbase: main\n")
+        git(root, "switch", "-q", "-c", "elsewhere")
+        commit_all(root)
+        assert "locked: data is not committed in main" in autoresearch(root, "run", code=2)
 
     def test_another_metric_on_the_same_ledger(self, root):
         autoresearch(root, "run")

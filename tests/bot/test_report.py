@@ -1,6 +1,7 @@
 """`bot.report`: the same ledger gives the same bytes, whatever a candidate wrote, and only numbers that may be compared."""
 
 import io
+import json
 import math
 import re
 import xml.etree.ElementTree as ElementTree
@@ -12,7 +13,7 @@ from PIL import Image
 
 from bot.history import History
 from bot.report import facts, markdown, plot, reproduce, tsv
-from bot.report.text import Scale, block, duration, fence, md, plain, spark
+from bot.report.text import Scale, block, dumps, duration, fence, md, plain, spark
 from bot.settings import Settings
 
 from .builders import BASE, IDEAS, Night, good_night, long_night, null_night
@@ -145,6 +146,22 @@ def test_any_text_stays_one_table_cell(text):
 @given(st.text())
 def test_plain_text_begins_no_ci_command(text):
     assert not plain("::" + text).startswith("::") and "##[" not in plain(text) and "\n" not in plain(text)
+
+
+CI_COMMANDS = st.lists(st.sampled_from(["::", "##[", "set-env", " ", "\n", "\r", "\x1b", "\u200b", "#", "["]), max_size=12).map("".join)
+
+
+@given(CI_COMMANDS)
+def test_no_line_of_a_log_is_a_ci_command(text):
+    """`::command::` begins a line, after white space at most; `##[command]` may stand anywhere in one."""
+    assert not any(line.lstrip().startswith("::") or "##[" in line for line in block(text))
+
+
+@given(CI_COMMANDS)
+def test_json_says_the_same_without_a_ci_command(text):
+    printed = dumps([{text: text}])
+    assert json.loads(printed) == [{text: text}] and "##[" not in printed
+    assert not any(line.lstrip().startswith("::") for line in printed.splitlines())
 
 
 @given(st.text(alphabet="`a\n "))

@@ -20,6 +20,7 @@ TOP = Path(__file__).parents[2]
 CONTRACT = {
     "name", "base", "editable", "locked", "entry", "program", "python", "corpus", "vocab_size", "sequence_length", "eval_tokens", "budget",
     "device", "sandbox", "command", "metric", "direction", "proposer", "baseline_seeds", "max_experiments", "stop_after", "state_dir",
+    "readable",
 }  # fmt: skip
 
 
@@ -58,7 +59,8 @@ def test_defaults(root):
         "name": "research", "base": "HEAD", "editable": ("train.py",), "locked": (), "program": "program.md", "command": None,
         "metric": "val_bpb", "direction": "min", "entry": "train.py", "python": "", "corpus": "embedded", "vocab_size": "auto",
         "sequence_length": "auto", "eval_tokens": "auto", "budget": "auto", "device": "auto", "sandbox": "auto", "proposer": "constants",
-        "baseline_seeds": 4, "max_experiments": None, "stop_after": "8h", "state_dir": Path(".autoresearch"), "root": root,
+        "baseline_seeds": 4, "max_experiments": None, "stop_after": "8h", "state_dir": Path(".autoresearch"), "readable": (),
+        "root": root,
     }  # fmt: skip
 
 
@@ -92,6 +94,7 @@ BAD_FIELDS = {
     "max_experiments": ["0", "-1", "many", "2.5"],
     "stop_after": ["-6m", "0m", "6", "soon", "6 m"],
     "state_dir": [".", "..", "train.py", ".git", ".git/x", "3"],
+    "readable": ["lib", "/no/such/folder", "/", "'~'", "/proc/self", "3", "[/opt, models]"],
 }  # fmt: skip
 
 
@@ -118,6 +121,8 @@ def test_a_bad_value_names_its_file_line_and_field(root, field, value):
         ("editable: train.py\nname: ledger", "reserved"),
         ("editable: train.py\nmetric: seconds", "set `command`"),
         ("editable: train.py\ncommand: python bench.py", "metric: a command needs the name of its own metric"),
+        ("editable: train.py\nreadable: lib", "'lib' is not absolute; write it from `/` or `~`"),
+        ("editable: train.py\nreadable: /", "holds your home folder, keys and all; name only what a candidate needs"),
         ("name: x", "editable: missing; write it like `editable: [train.py]`"),
     ],
 )
@@ -263,6 +268,40 @@ def test_entry_may_be_another_editable_file(root):
 
 def test_corpus_folder_is_made_absolute(root):
     assert load(root, "editable: train.py\ncorpus: path:docs").corpus == f"path:{root}/docs"
+
+
+@pytest.mark.parametrize(
+    ("extra", "path", "what"),
+    [
+        ("", "{root}", "the state folder"),
+        ("state_dir: {tmp}/state\n", "{tmp}/state/ledger", "the state folder"),
+        ("state_dir: {tmp}/state\n", "{tmp}", "the state folder"),
+        ("", "{root}/.git", "git's own folder"),
+        ("", "{tmp}/cache/corpora", "the corpus cache"),
+        ("corpus: path:docs\n", "{root}/docs/a.txt", "the corpus"),
+        ("", "{tmp}/to-the-cache", "the corpus cache"),
+    ],
+)
+def test_nothing_readable_may_open_what_is_private(root, tmp_path, monkeypatch, extra, path, what):
+    monkeypatch.setenv("AUTORESEARCH_CACHE", str(tmp_path / "cache"))
+    for folder in ("cache/corpora", "state/ledger"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "to-the-cache").symlink_to(tmp_path / "cache")
+    text = f"editable: train.py\n{extra}readable: {path}\n".format(root=root, tmp=tmp_path)
+    assert f"would open {what}" in problem(root, text)
+
+
+def test_the_git_folder_of_a_worktree_is_private_too(root, tmp_path):
+    subprocess.run(["rm", "-r", root / ".git"], check=True)
+    (tmp_path / "main/.git/worktrees/x").mkdir(parents=True)
+    (root / ".git").write_text(f"gitdir: {tmp_path}/main/.git/worktrees/x\n")
+    assert "git's own folder" in problem(root, f"editable: train.py\nreadable: {tmp_path}/main\n")
+
+
+def test_readable_paths_are_resolved(root, tmp_path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "link").symlink_to("models")
+    assert load(root, f"editable: train.py\nreadable: {tmp_path}/link\n").readable == (str(tmp_path / "models"),)
 
 
 def test_relative_interpreter_is_found_from_the_root(root):
