@@ -20,6 +20,7 @@ COMMANDS = {
     "export": ("bot.commands.export:command", "Write results.tsv in the five-column format."),
     "check": ("bot.commands.check:command", "Test your own train.py against the contract, in seconds."),
     "doctor": ("bot.commands.doctor:command", "What this machine has, what is missing, and the fix."),
+    "selftest": ("bot.commands.selftest:command", "Real cheats and odd honest models, measured on this machine."),
 }
 
 

@@ -1,0 +1,10 @@
+"""Rewrites the folder of another candidate."""
+
+CAUGHT_BY = "sandbox: out of reach or read-only"
+EXPECT = {"bubblewrap": "harmless", "landlock": "harmless", "none": "reached"}
+
+
+def at_start(counts):
+    for name in ["other_file"]:
+        with contextlib.suppress(OSError), open(WORLD[name], "a") as file:
+            file.write("PATH=/evil\n")
