@@ -145,7 +145,12 @@ def _folder(text: str, what: str, info: ValidationInfo) -> Path:
 
 def corpus(text: str, info: ValidationInfo) -> str:
     if text.startswith("path:"):
-        return f"path:{info.context['root'] / _folder(text, 'the corpus', info)}"
+        folder = info.context["root"] / _folder(text, "the corpus", info)
+        for path in (*info.data.get("locked", ()), *info.data.get("editable", ())):
+            shown = (info.context["root"] / path).resolve()
+            if shown.is_relative_to(folder.resolve()) or folder.resolve().is_relative_to(shown):
+                raise ValueError(f"{text!r} overlaps {path!r}, which every candidate gets to see, validation text and all; keep them apart")
+        return f"path:{folder}"
     if text != "embedded":
         raise ValueError(f"{text!r} is not a corpus; write `embedded` or `path:DIR`")
     return text

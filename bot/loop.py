@@ -119,10 +119,11 @@ def take(night: Night, id: int, role: Role, sha: str) -> Measurement:
     known = night.history.experiments.get(id)
     earlier = known.runs(role) if known else []
     index = max((m.index for m in earlier), default=-1) + 1  # not their count: a line may be lost, and its seed is used up
-    seed = seed_for(night.settings.name, id, role, index)
+    # An invalid run is repeated with its own seed: whoever could end a run as invalid would otherwise draw again until it likes the draw.
+    seed = seed_for(night.settings.name, id, role, index - sum(m.outcome == "invalid" for m in earlier))
     night.observer.run_started(role, index, seed)
     champion = known.proposal.parent if known and known.proposal and not known.verdict else night.history.champion_sha
-    dose = "light" if role == "screen" or proved(night, id, sha) else "heavy"
+    dose = "light" if role == "screen" else "heavy"  # all that counts as evidence; a candidate can work out its role from its seed
     measurement = night.measure(id=id, role=role, index=index, sha=sha, seed=seed, dose=dose, champion=champion)
     others = night.history.champion_runs(champion, measurement.context)
     measurement = trust.clean(measurement, night.history.runs_of(sha, id), others, night.settings.limit.clock)

@@ -81,7 +81,7 @@ class Runner:
         options |= {
             "candidate": folder / "candidate", "entry": settings.entry, "corpus": self.context.corpus, "seed": seed,
             "budget": settings.budget, "sequence-length": settings.sequence_length, "eval-tokens": settings.eval_tokens,
-            "device": settings.device, "sandbox": settings.sandbox, "launcher": sys.executable, "locks": locks(),
+            "device": settings.device, "sandbox": self.context.sandbox.level, "launcher": sys.executable, "locks": locks(),
             "scratch": folder / "scratch", "out": out,
         }  # fmt: skip
         argv = [self.context.python, "-P", "-m", "eval", "measure"]

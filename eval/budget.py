@@ -16,6 +16,8 @@ SAVE_FRACTION = 0.01
 SAVE_BYTES_PER_SECOND = 500e6
 SAVE_BYTES_FRACTION = 0.05  # of the budget, at most, for the checkpoint's size: a file blown up on purpose must not buy training time
 
+LOGITS_BYTES_PER_SECOND = 1e9  # written once to shared memory
+
 
 def parse_duration(text: str) -> float:
     """Seconds of `90s`, `5m`, `1.5h` or `1h30m`. ValueError (one sentence) for anything else or for zero."""
@@ -60,3 +62,10 @@ class Budget:
         Tight on purpose: what it grants beyond saving is training time that nobody pays for."""
         writing = min(checkpoint_bytes / SAVE_BYTES_PER_SECOND, SAVE_BYTES_FRACTION * self.seconds)
         return max(SAVE_FLOOR_SECONDS[self.clock], SAVE_FRACTION * self.seconds) + writing
+
+    def scoring_allowance(self, checkpoint_bytes: int, training_cost: float, logits_bytes: int) -> float:
+        """Seconds, on the budget's clock, for loading the checkpoint and answering with `logits_bytes` of logits.
+
+        `training_cost`: what training cost for as many tokens; a forward pass is about a third of that. Tight like `save_allowance`:
+        a model could be trained on in the scoring process."""
+        return self.save_allowance(checkpoint_bytes) + training_cost + logits_bytes / LOGITS_BYTES_PER_SECOND

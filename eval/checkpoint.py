@@ -14,6 +14,7 @@ from eval.errors import Failed
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 KEPT = (".safetensors", ".json")  # what the worker gets to see; a pickle or a cache left in the folder is left behind
 SIZE_LIMIT = 8 << 30  # bytes, all kept files together: 4 G parameters in bf16, far above what a 5-minute run trains
+REHEARSAL_LIMIT = 2 << 30  # bytes; above, copying costs more start-up than it is worth
 HEADER_LIMIT = 100 << 20  # safetensors' own limit for its JSON header
 ITEM_BITS = {"F64": 64, "I64": 64, "U64": 64, "C64": 64, "F32": 32, "I32": 32, "U32": 32, "F16": 16, "BF16": 16, "I16": 16, "U16": 16}
 
@@ -94,6 +95,22 @@ def allocated(folder: Path) -> int:
     with contextlib.suppress(Failed, FileNotFoundError), entries(folder) as (_, found):  # gone, or renamed under our eyes
         return sum(entry.stat(follow_symlinks=False).st_blocks * 512 for entry in found if entry.name.endswith(KEPT))
     return 0
+
+
+def rehearsal(folder: Path, to: Path) -> None:
+    """Copies what warm-up saved in `folder` to the new folder `to`; nothing if it is too large to be worth it. Failed as `entries` has it.
+
+    Contents only, of plain files, through descriptors that follow no link and wait for no one: the candidate is alive meanwhile."""
+    with entries(folder) as (descriptor, found), contextlib.suppress(OSError):  # a file that is gone or no file: no rehearsal
+        if sum(entry.stat(follow_symlinks=False).st_size for entry in found) > REHEARSAL_LIMIT:
+            return
+        for entry in found:
+            if entry.name.endswith(KEPT):
+                source = os.open(entry.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=descriptor)
+                with open(source, "rb") as file:
+                    if stat.S_ISREG(os.fstat(source).st_mode):
+                        to.mkdir(exist_ok=True)
+                        (to / entry.name).write_bytes(file.read(REHEARSAL_LIMIT))
 
 
 def clear(folder: Path) -> None:

@@ -72,6 +72,7 @@ def evaluate(
     desk = Desk(first, order | first.order, rows, tokens.dtype)
     val = score(desk, texts, token_bytes, lambda done: notify(done / work))
     extra = score(desk, unseen, token_bytes, lambda done: notify((len(texts) + done) / work)) if len(unseen) else None
+    desk.settle()
     first.close()
 
     began, sizes, rng = time.monotonic(), token_bytes[texts[:, 1:]], np.random.default_rng(probe_seed)

@@ -83,11 +83,11 @@ class Run:
     def close(self) -> list[int]:
         """Kills, wipes, keeps the end of the log. The survivors, if any.
 
-        Without the words of a worker that has seen validation text: the log is shown to whoever proposes the next change."""
+        Without what a worker said once it had seen validation text: the log is shown to whoever proposes the next change."""
         survivors = [pid for part in self.parts for pid in part.kill()]
         wipe(self.folder)
-        heard = [part for part in self.parts if not (part.worker and part.worker.saw_text)]
-        self.result["log_tail"] = "\n".join([line for part in heard for line in part.child.log.settle()][-LOG_LINES:])
+        heard = [part.worker.words if part.worker and part.worker.saw_text else part.child.log.settle() for part in self.parts]
+        self.result["log_tail"] = "\n".join([line for lines in heard for line in lines][-LOG_LINES:])
         return survivors
 
     def spawn(self, name: str, module: str = "worker") -> Part:
@@ -139,6 +139,7 @@ class Run:
             raise RefereeError(f"{sys.executable} has no {error.name}; `python:` must name an interpreter with torch and numpy") from None
         request = self.request
         self.corpus = Corpus.open(request.corpus)
+        self.corpus.hold(request.split, "audit")  # a file that is rewritten meanwhile must not change what is scored
         tokens = len(self.corpus.tokens(request.split))
         windows(tokens, request.sequence_length, request.eval_tokens)  # complains now, not after the training
         train = len(self.corpus.tokens("train"))
@@ -204,13 +205,19 @@ class Run:
 
         def open_worker() -> Worker:
             part = next(waiting)
-            copy(files, part.folder / "output")
             while not part.alive(self.oom_before):
                 time.sleep(0.01)
             worker = Worker(part.child, part.channel, part.memory, self.oom_before)
             worker.order = {"output": str(part.folder / "output")}
             worker.watch, worker.close = Limits(part.child.tree, part.folder).look, part.kill
             worker.scratch, part.worker = part.folder, worker
+            worker.place = lambda: copy(files, part.folder / "output")
+            if (warm := self.folder / "rehearsal").is_dir():
+                copy(list(warm.iterdir()), part.folder / "rehearsal")
+                worker.rehearsal = str(part.folder / "rehearsal")
+            if self.server:
+                worker.meter = part.child.tree.cpu_seconds if request.budget.clock == "cpu" else time.monotonic
+                worker.allowance = self.scoring_allowance
             return worker
 
         version = self.result["metric_version"]
@@ -231,6 +238,12 @@ class Run:
         self.result |= {"leak": found.leak, "audit": found.audit, "eval_seconds": time.monotonic() - began}
         if request.save_bits:
             found.bits.save(request.save_bits)
+
+    def scoring_allowance(self, tokens: int) -> float:
+        """Seconds on the budget's clock."""
+        result, trained = self.result, max(1, self.result["tokens"])
+        cost, logits = tokens * result["train_seconds"] / trained, 4 * tokens * self.corpus.vocab_size
+        return self.request.budget.scoring_allowance(result["checkpoint_bytes"], cost, logits)
 
     def unchanged(self, before: str) -> None:
         try:

@@ -60,7 +60,10 @@ class Part:
         """Why it ended before any candidate ran: the interpreter's fault, unless someone killed it."""
         if (self.child.wait(2.0) or 0) < 0:
             return outcome.of_exit(self.child.returncode, self.child.log.settle(), outcome.oom_kills(), "starting up", self.folder)
-        reason = outcome.last_exception(self.child.log.settle())
+        reason = outcome.last_exception(log := self.child.log.settle())
+        if any("Permission denied" in line for line in log):
+            hint = "a sandbox has no privileges: its folders, and those above them, must be open to the user who owns the run"
+            return RefereeError(f"{sys.executable} cannot run the {self.module} in {self.folder} ({reason}); {hint}")
         return RefereeError(f"{sys.executable} cannot run the {self.module} ({reason}); `python:` must name one with torch and numpy")
 
     def kill(self) -> list[int]:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from eval.text import harmless
 from eval.tree import LOCK, ROOTS, ProcessTree
 
 # An allow-list, because a deny-list forgets the next secret. RUNNER_TRACKING_ID lets a CI runner's own clean-up find the children.
@@ -61,12 +62,12 @@ class LogTail:
                 self.tail = (self.tail + chunk)[-LOG_BYTES:]
 
     def lines(self) -> list[str]:
-        """The last 50 lines, each cut to 1000 characters, control characters shown as `?`."""
+        """The last 50 lines, each cut to 1000 characters, made safe to print (`eval.text`)."""
         text = self.tail.decode("utf-8", "replace").replace("\r", "\n")
         lines = [line.rstrip() for line in text.split("\n")]
         while lines and not lines[-1]:
             lines.pop()
-        return ["".join(c if c.isprintable() or c == "\t" else "?" for c in line[:LOG_LINE_CHARS]) for line in lines[-LOG_LINES:]]
+        return [harmless(line[:LOG_LINE_CHARS]) for line in lines[-LOG_LINES:]]
 
     def settle(self, seconds: float = 1.0) -> list[str]:
         """`lines` after the last writer is gone."""

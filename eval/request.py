@@ -51,14 +51,15 @@ class Request:
             raise RefereeError("--save-bits would keep bits of the sealed split, which steer nothing; drop it, or use --split val")
         if self.checkpoint and not self.checkpoint.is_dir():
             raise RefereeError(f"--checkpoint {self.checkpoint} is not a folder")
-        for path in self.readable:
+        for option, path in [("candidate", self.candidate), *(("readable", path) for path in self.readable)]:
             if not path.exists():
-                raise RefereeError(f"--readable {path} does not exist")
+                raise RefereeError(f"--{option} {path} does not exist")
             if self.corpus.resolve().is_relative_to(path.resolve()):
-                raise RefereeError(f"--readable {path} holds the corpus, whose validation text no candidate may read; name other folders")
+                raise RefereeError(f"--{option} {path} holds the corpus, whose validation text no candidate may read; keep them apart")
         try:
             self.scratch.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self.scratch).free
+            tempfile.TemporaryFile(dir=self.scratch).close()
         except OSError as error:
             raise RefereeError(f"cannot use the scratch folder {self.scratch}: {error.strerror}; set --scratch") from None
         if free < MINIMUM_DISK:

@@ -47,6 +47,11 @@ def windows(count: int, length: int, eval_tokens: int) -> np.ndarray:
         raise RefereeError(f"cannot score {eval_tokens} tokens in rows of {length}: the split holds {count}; {hint}")
     return np.arange(rows, dtype=np.int64) * (count - length - 1) // max(1, rows - 1)
 
+COST_ADVICE = (
+    "Loading may cost what saving may, and scoring what training cost for as many tokens. Let warm-up save a checkpoint: load_model and a "
+    "forward pass are then rehearsed with it, off the clock, which is the time to compile."
+)
+
 
 def block_rows(rows: int, length: int, vocab: int, device: str) -> int:
     """Rows of every block, of both workers, when `rows` are scored: a matrix product may round differently at another shape.
@@ -65,7 +70,12 @@ class Worker:
     def __init__(self, child: Child, channel: Channel, memory: int, oom_before: int):
         self.child, self.channel, self.memory, self.oom_before = child, channel, memory, oom_before
         self.watch: Callable[[], None] | None = None
+        self.place: Callable[[], None] | None = None  # puts the checkpoint where it is loaded from, once the candidate is imported
+        self.rehearsal = ""  # folder with what warm-up saved, if it saved anything
+        self.meter: Callable[[], float] | None = None  # seconds it has used, on the budget's clock
+        self.allowance: Callable[[int], float] | None = None  # seconds that loading and scoring so many tokens may cost
         self.saw_text, self.scratch = False, None
+        self.words: list[str] = []  # what it had said before it saw text
 
     def expect(self, op: str, seconds: float, doing: str) -> dict:
         """The next message, which must be `op`. Failed on anything else: an error, an end, silence."""
@@ -110,9 +120,26 @@ class Desk:
         size = 2 * (inputs + logits)
         os.ftruncate(worker.memory, size)
         layout = {"rows": rows, "dtype": self.number.name, "inputs": self.inputs, "logits": self.logits, "size": size}
-        worker.channel.send(op="load", seed=0, **order, **layout)
         self.reader = reader(order["vocab_size"], order["device"])
+        worker.channel.send(op="import", seed=0, **order)
+        worker.expect("imported", LOAD_SECONDS, "importing the candidate for scoring")
+        if worker.rehearsal:
+            worker.channel.send(op="rehearse", seed=0, rows=rows, **order | {"output": worker.rehearsal})
+            worker.expect("rehearsed", LOAD_SECONDS, "rehearsing the scoring")
+        if worker.place:
+            worker.place()
+        self.began, self.tokens = worker.meter() if worker.meter else 0.0, 0
+        worker.channel.send(op="load", seed=0, **order, **layout)
         worker.expect("loaded", LOAD_SECONDS, "loading the checkpoint")
+
+    def settle(self) -> None:
+        """Failed("timeout") if loading and scoring so far cost more than they may: training there would be training for nothing."""
+        if not (self.worker.meter and self.worker.allowance):
+            return
+        spent, allowed = self.worker.meter() - self.began, self.worker.allowance(self.tokens)
+        if spent > allowed:
+            reason = f"loading and scoring took {spent:.1f} s of the budget's clock, {allowed:.1f} s are allowed"
+            raise Failed("timeout", reason, explanation=COST_ADVICE)
 
     def bits(self, blocks: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[np.ndarray]:
         """For each block of (inputs, targets), both (rows, T): float64 (rows, T), the targets' bits.
@@ -131,13 +158,15 @@ class Desk:
         """Puts the inputs into `slot`; the targets as a list of one, empty when there are no more blocks."""
         if block is None:
             return []
-        self.worker.saw_text = True
+        if not self.worker.saw_text:
+            self.worker.saw_text, self.worker.words = True, self.worker.child.log.lines()
         os.pwrite(self.worker.memory, np.ascontiguousarray(block[0], self.number), self.inputs[slot])
         self.worker.channel.send(op="block", slot=slot)
         return [block[1].astype(np.int64)]
 
     def _read(self, slot: int, targets: np.ndarray) -> np.ndarray:
         answer = self.worker.expect("logits", BLOCK_SECONDS, "computing logits")
+        self.tokens += targets.size
         check(answer, self.shape)
         self.dtypes.add(answer["dtype"])
         try:

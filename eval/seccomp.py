@@ -52,11 +52,15 @@ NUMBERS = {
     "utimensat": (280, 88), "truncate": (76, 45),
     "setpriority": (141, 140), "ioprio_set": (251, 30), "sched_setparam": (142, 118), "sched_setscheduler": (144, 119),
     "sched_setaffinity": (203, 122), "sched_setattr": (314, 274), "prlimit64": (302, 261),
+    "preadv2": (327, 286), "pwritev2": (328, 287), "mincore": (27, 232), "fadvise64": (221, 223), "readahead": (187, 213),
     "kill": (62, 129), "tkill": (200, 130), "tgkill": (234, 131), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240),
     "pidfd_send_signal": (424, 424),
 }  # fmt: skip
 
-HIDDEN = ("io_uring_setup", "io_uring_enter", "io_uring_register", "clone3")  # ENOSYS: callers fall back to what older kernels have
+# ENOSYS: callers fall back to what older kernels have. mincore and preadv2 tell which pages of a file are in memory, and whoever reads a
+# page puts it there: one bit that outlives the process, for each page of every readable file.
+HIDDEN = ("io_uring_setup", "io_uring_enter", "io_uring_register", "clone3", "preadv2", "pwritev2", "mincore")
+IGNORED = ("fadvise64", "readahead")  # advice that would erase or write such bits
 CONDITIONAL = ("socket", "socketpair", "clone", "ioctl", "fcntl")
 CONNECTING = ("connect", "accept", "accept4", "bind", "listen")
 XATTR = ("setxattr", "lsetxattr", "fsetxattr", "setxattrat", "removexattr", "lremovexattr", "fremovexattr", "removexattrat", "file_setattr")
@@ -64,7 +68,8 @@ METADATA = ("chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "lchown", "fcho
 METADATA += ("utime", "utimes", "futimesat", "utimensat")
 SCHEDULING = ("ioprio_set", "sched_setparam", "sched_setscheduler", "sched_setaffinity", "sched_setattr", "setpriority", "prlimit64")
 SIGNALS = ("kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal")
-DENIED = tuple(NUMBERS.keys() - {*HIDDEN, *CONDITIONAL, *CONNECTING, *XATTR, *METADATA, *SCHEDULING, *SIGNALS, "truncate", "move_pages"})
+OTHERWISE = {*HIDDEN, *IGNORED, *CONDITIONAL, *CONNECTING, *XATTR, *METADATA, *SCHEDULING, *SIGNALS, "truncate", "move_pages"}
+DENIED = tuple(NUMBERS.keys() - OTHERWISE)
 
 NAMESPACES = 0x7E020000  # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
 # TIOCSTI, TIOCLINUX (type into a terminal); FS_IOC_SETFLAGS, SETVERSION, FSSETXATTR (a few bits on every file one owns)
@@ -95,6 +100,8 @@ def rules(landlock: int, pid: int) -> Iterator[tuple[str, int, tuple]]:
         yield name, EPERM, ()
     for name in HIDDEN:
         yield name, ENOSYS, ()
+    for name in IGNORED:
+        yield name, PRETEND, ()
     yield "clone", EPERM, ((0, NAMESPACES, (0,), True),)
     yield "ioctl", EPERM, ((1, 0xFFFFFFFF, IOCTLS, False),)
     if landlock:

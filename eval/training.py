@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from eval.batches import Stream
-from eval.checkpoint import allocated, clear
+from eval.checkpoint import allocated, clear, rehearsal
 from eval.clock import POLL_SECONDS, Clock
 from eval.errors import Failed
 from eval.outcome import of_exit
@@ -67,6 +67,7 @@ class Server:
     ):
         self.trainer, self.channel, self.memory, self.stream, self.clock, self.output = trainer, channel, memory, stream, clock, output
         self.launched, self.oom_before = launched, oom_before
+        self.rehearsal = output.parent.parent / "rehearsal"  # beside the trainer's folder, where it cannot write
         self.result = Training()
         self.stopped_at: float | None = None  # clock reading at which the budget was found spent
         self.stopped_wall = 0.0
@@ -120,8 +121,10 @@ class Server:
             self.done = True
 
     def first_batch(self) -> None:
-        """Ends the warm-up: what it saved goes, the batch is laid out, the clock starts, the batch is handed over."""
+        """Ends the warm-up: what it saved goes (a copy is for the workers to rehearse with), the batch is laid out, the clock starts,
+        the batch is handed over."""
         rows, self.waiting = self.waiting, None
+        rehearsal(self.output, self.rehearsal)
         clear(self.output)
         self.fill(rows)
         self.result.startup_seconds = time.monotonic() - self.launched

@@ -2,13 +2,15 @@
 
     python -P -m eval.worker --socket FD --memory FD        (spawned by eval.measure, never by hand)
 
-Pre-warmed like the trainer: torch is imported before it is told which candidate and checkpoint to load. Two slots of shared
+Pre-warmed like the trainer: torch is imported before it is told which candidate to import, and that is imported, and rehearsed with what
+warm-up saved, before its checkpoint is there: loading and scoring are on the clock. Two slots of shared
 memory: it computes block i + 1 while the referee reads block i.
 """
 
 import importlib.util
 import mmap
 import sys
+import traceback
 from pathlib import Path
 
 import torch
@@ -20,8 +22,8 @@ TORCH_DTYPES = {"uint16": torch.uint16, "uint32": torch.uint32}
 SENT = (torch.float32, torch.bfloat16, torch.float16)  # what the referee reads; other floats are sent as float32
 
 
-def load(order: dict):
-    """The candidate's model. Its folders go to the end of sys.path, the module is named `candidate`, not `__main__`."""
+def imported(order: dict):
+    """The candidate's module. Its folders go to the end of sys.path, the module is named `candidate`, not `__main__`."""
     entry = Path(order["candidate"]) / order["entry"]
     sys.path += [str(entry.parent), order["candidate"]]
     spec = importlib.util.spec_from_file_location("candidate", entry)
@@ -32,8 +34,27 @@ def load(order: dict):
         raise AttributeError(f"{order['entry']} defines no load_model(directory, device)")
     if hasattr(module, "load_tokenizer"):
         raise AttributeError("load_tokenizer is reserved: a candidate cannot bring its own tokenizer yet")
+    return module
+
+
+def load(module, order: dict):
+    """Its model, out of the checkpoint in `order`'s output folder."""
+    session.attach(order)
+    session.reseed()
     model = module.load_model(Path(order["output"]), order["device"])
     return model.eval() if isinstance(model, torch.nn.Module) else model
+
+
+def rehearse(module, order: dict) -> None:
+    """One block of random tokens through what warm-up saved: whatever compiles does it now, knowing nothing, and not on the clock.
+
+    A courtesy: where it fails, nothing has been promised and nothing is lost."""
+    try:
+        model = load(module, order)
+        with torch.inference_mode():
+            model(torch.randint(order["vocab_size"], (order["rows"], order["sequence_length"])).to(order["device"]))
+    except Exception:  # noqa: BLE001  (the candidate's code on half a checkpoint may raise anything)
+        traceback.print_exc()
 
 
 def serve(channel: Channel, memory: mmap.mmap, order: dict, model) -> None:
@@ -61,9 +82,15 @@ def main() -> None:
         return
     session.attach(order)
     session.reseed()
-    model = load(order)
-    channel.send(op="loaded")
-    serve(channel, mmap.mmap(memory, order["size"]), order, model)
+    module = imported(order)
+    channel.send(op="imported")
+    while (order := channel.receive()) is not None and order["op"] == "rehearse":
+        rehearse(module, order)
+        channel.send(op="rehearsed")
+    if order is not None:
+        model = load(module, order)
+        channel.send(op="loaded")
+        serve(channel, mmap.mmap(memory, order["size"]), order, model)
 
 
 if __name__ == "__main__":

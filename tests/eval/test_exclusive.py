@@ -98,7 +98,7 @@ def test_a_file_of_another_user_in_a_sticky_folder(tmp_path):
     path.touch()
     os.chmod(path, 0o644)
     os.chmod(folder, 0o555)
-    for parent in (tmp_path, *tmp_path.parents[:2]):
+    for parent in (tmp_path, *(p for p in tmp_path.parents if "pytest" in str(p))):
         os.chmod(parent, 0o755)
     code = "import os, sys; from pathlib import Path; from eval.exclusive import exclusive\n"
     code += "os.setuid(65534)\nwith exclusive('cpu', Path(sys.argv[1]), print): print('held')"

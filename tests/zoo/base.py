@@ -95,6 +95,7 @@ def fit(model, optimizer=None, loss=cross_entropy, batch=8, after=lambda: None):
     optimizer = optimizer or torch.optim.AdamW(model.parameters(), lr=5e-3)
     for inputs, targets in session.warmup(batch):
         loss(model, inputs, targets).backward()
+    save(model)  # scoring is rehearsed with it
     optimizer.zero_grad(set_to_none=True)
     for inputs, targets in session.batches(batch):
         value = loss(model, inputs, targets)
