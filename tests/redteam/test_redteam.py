@@ -1,4 +1,5 @@
-"""Every cheat against the real referee: by default a dozen at the strongest level that works here, with -m slow all at every level.
+"""Cheats against the real referee: by default a dozen at the strongest level that works here, with -m slow all of them there, and at
+Landlock those that a sandbox has to stop. `autoresearch selftest --full --level all` runs every one at every level.
 
     python -m pytest tests/redteam [-m slow]
 """
@@ -17,7 +18,10 @@ from eval.sandbox import LEVELS, choose
 CHEATS = {f"{cheat.group}/{cheat.name}": cheat for cheat in cheats.load()}
 FAST = [name for name, cheat in CHEATS.items() if cheat.tier == "fast"]
 WEAKER = [("network/udp", "landlock"), ("secrets/git_credentials", "landlock"), ("data/read_val_audited", "none")]  # by default too
-SLOW = [(name, level) for name, cheat in CHEATS.items() for level in cheat.expect if cheat.tier != "full"]
+OUTSIDE = ("data", "files", "leftovers", "network", "secrets")  # groups whose goal lies outside the candidate's folders
+TRIED = {name: cheat for name, cheat in CHEATS.items() if cheat.tier != "full"}
+SLOW = [(name, LEVELS[0]) for name, cheat in TRIED.items() if LEVELS[0] in cheat.expect and name not in FAST]
+SLOW += [(name, LEVELS[1]) for name, cheat in TRIED.items() if LEVELS[1] in cheat.expect and cheat.group in OUTSIDE]
 
 
 @functools.cache
@@ -52,8 +56,8 @@ def test_a_cheat_at_a_weaker_level(bench, name, level):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "level"), [case for case in SLOW if case[1] != LEVELS[0] or case[0] not in FAST])
-def test_every_cheat_at_every_level(bench, name, level):
+@pytest.mark.parametrize(("name", "level"), SLOW)
+def test_every_other_cheat(bench, name, level):
     gets_what_is_expected(bench, name, level)
 
 
