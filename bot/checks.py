@@ -43,6 +43,14 @@ def as_words(value: Any) -> Any:
         raise ValueError(f"{value!r} cannot be split into words ({error}); balance its quotes or write a list") from None
 
 
+def at_home(path: Path) -> Path:
+    """`path` with `~` resolved."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"{str(path)!r} names the home folder of a user who does not exist here; write the path out") from None
+
+
 def inside(text: str, root: Path) -> str:
     """`text` as a normal relative path; it may not lead out of the repository or into git's own files."""
     path = PurePosixPath(text)
@@ -129,7 +137,7 @@ def direction(value: str, info: ValidationInfo) -> str:
 def interpreter(text: str, info: ValidationInfo) -> str:
     if text == "auto":
         return sys.executable
-    named = Path(text).expanduser()
+    named = at_home(Path(text))
     found = shutil.which(text) if named.name == text else shutil.which(info.context["root"] / named)
     if not found:
         raise ValueError(f"there is no interpreter {text!r}; name one such as .venv/bin/python, or `auto`")
@@ -137,7 +145,7 @@ def interpreter(text: str, info: ValidationInfo) -> str:
 
 
 def _folder(text: str, what: str, info: ValidationInfo) -> Path:
-    folder = Path(text.partition(":")[2]).expanduser()
+    folder = at_home(Path(text.partition(":")[2]))
     if folder == Path(".") or not (info.context["root"] / folder).is_dir():
         raise ValueError(f"there is no folder {str(folder)!r} for {what}; create it or correct the path")
     return folder
@@ -181,14 +189,14 @@ def duration(value: Any) -> str | None:
 
 def state_dir(path: Path, info: ValidationInfo) -> Path:
     root = info.context["root"]
-    full = root / path.expanduser()
+    full = root / at_home(path)
     if root.is_relative_to(full.resolve()):
         raise ValueError(f"{str(path)!r} holds the repository itself; name a folder of its own, such as .autoresearch")
     if full.resolve().is_relative_to(root / ".git"):
         raise ValueError(f"{str(path)!r} is inside git's own folder; name another, such as .autoresearch")
     if full.exists() and not full.is_dir():
         raise ValueError(f"{str(path)!r} is a file; name a folder")
-    return path.expanduser()
+    return at_home(path)
 
 
 def readable(paths: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
@@ -196,7 +204,7 @@ def readable(paths: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
 
 
 def _readable(text: str, info: ValidationInfo) -> str:
-    path = Path(text).expanduser()
+    path = at_home(Path(text))
     if not path.is_absolute():
         raise ValueError(f"{text!r} is not absolute; write it from `/` or `~`")
     if not path.exists():

@@ -54,6 +54,7 @@ def rehearse(module, order: dict) -> None:
         with torch.inference_mode():
             model(torch.randint(order["vocab_size"], (order["rows"], order["sequence_length"])).to(order["device"]))
     except Exception:  # noqa: BLE001  (the candidate's code on half a checkpoint may raise anything)
+        print("scoring could not be rehearsed with what warm-up saved:", file=sys.stderr)
         traceback.print_exc()
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from bot.errors import AutoresearchError, BaselineFailed
 from bot.loop import run_loop
-from tests.bot.nights import make_night, reopen
+from tests.bot.nights import make_night
 from tests.conftest import git
 from tests.targets import patch
 
@@ -17,24 +17,20 @@ def once(wanted: dict, fields: dict):
     return lambda asked: left.pop() if left and wanted.items() <= asked.items() else {}
 
 
-def test_the_first_baseline_run_is_heavy_and_the_others_are_light(tmp_path):
-    night, referee = make_night(tmp_path / "repo", [])
-    run_loop(night)
-    assert referee.doses("baseline") == ["heavy", "light", "light", "light"]
-
-
-def test_the_first_fresh_run_of_a_candidate_is_heavy_and_the_others_are_light(tmp_path):
+def test_every_run_that_counts_is_heavy_and_screening_is_light(tmp_path):
     night, referee = make_night(tmp_path / "repo", GAIN)
     run_loop(night)
-    assert (referee.doses("screen"), referee.doses("confirm")) == (["light"], ["heavy", "light", "light"])
-    assert set(referee.doses("champion")) == {"light"}
+    assert {role: set(referee.doses(role)) for role in ("baseline", "screen", "confirm", "champion")} == {
+        "baseline": {"heavy"}, "screen": {"light"}, "confirm": {"heavy"}, "champion": {"heavy"},
+    }  # fmt: skip
 
 
-def test_a_heavy_run_that_ended_invalid_is_followed_by_another(tmp_path):
+def test_an_invalid_run_is_repeated_with_its_own_seed_and_dose(tmp_path):
     night, referee = make_night(tmp_path / "repo", GAIN, once({"role": "confirm"}, {"outcome": "invalid", "value": None}))
     run_loop(night)
-    assert referee.doses("confirm") == ["heavy", "heavy", "light", "light"]
-    assert night.history.experiments[1].status == "keep"
+    seeds = [asked["seed"] for asked in referee.asked if asked["role"] == "confirm"]
+    assert seeds[0] == seeds[1] and len({*seeds}) == len(seeds) - 1
+    assert set(referee.doses("confirm")) == {"heavy"} and night.history.experiments[1].status == "keep"
 
 
 def test_without_a_heavy_run_nothing_is_kept(tmp_path):
@@ -47,15 +43,6 @@ def test_a_heavy_run_that_the_ledger_lost_is_made_again(tmp_path):
     night, referee = make_night(tmp_path / "repo", GAIN, lambda asked: {"dose": "light"} if asked["index"] == 0 else {})
     run_loop(night)
     assert referee.doses("confirm")[:2] == ["heavy", "heavy"] and night.history.experiments[1].status == "keep"
-
-
-def test_in_another_context_the_champion_is_proved_again(tmp_path):
-    night, referee = make_night(tmp_path / "repo", GAIN)
-    run_loop(night)
-    reopen(night, referee, "c2")
-    referee.asked.clear()
-    run_loop(night)
-    assert referee.doses("champion") == ["heavy", "light", "light", "light"]
 
 
 def test_a_keep_carries_its_leak_bound_and_isolation(tmp_path):

@@ -41,6 +41,9 @@ class Process:
         return self.process.exitcode
 
     def settle(self, seconds: float = 1.0) -> list[str]:
+        return self.lines()
+
+    def lines(self) -> list[str]:
         return self.errors.read_text().splitlines()[-50:]
 
 
