@@ -6,7 +6,8 @@ VENV ?= .venv
 TORCH_INDEX ?=
 TORCH ?= torch==2.13.0
 
-PARALLEL := -n 2 --dist loadfile
+# Three on two cores: a test that waits for a process leaves its core to another.
+PARALLEL := -n 3 --dist loadfile
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt

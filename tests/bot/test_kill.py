@@ -15,6 +15,12 @@ from tests.conftest import git
 from tests.targets import autoresearch, command_line, environment, make_target, walk
 
 
+@pytest.fixture(autouse=True)
+def without_a_sandbox(monkeypatch):
+    """A sandbox costs each command 0.1 s and changes nothing here; tests/bot/test_isolation.py has it."""
+    monkeypatch.setenv("AUTORESEARCH_SANDBOX", "none")
+
+
 def story(root):
     """Everything that must not depend on kills: proposals, runs with seeds and values, verdicts, and the branch's content."""
     ledger = Ledger(root / ".autoresearch/ledger/demo")

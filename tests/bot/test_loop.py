@@ -16,6 +16,12 @@ from tests.conftest import commit_all, git
 from tests.targets import CONFIG, SCORE, autoresearch, command_line, environment, history, make_target, patch, statuses, wait_for, walk
 
 
+@pytest.fixture(autouse=True)
+def without_a_sandbox(monkeypatch):
+    """A sandbox costs each command 0.1 s and changes nothing here; tests/bot/test_isolation.py has it."""
+    monkeypatch.setenv("AUTORESEARCH_SANDBOX", "none")
+
+
 def events(root):
     return list(Ledger(root / ".autoresearch/ledger/demo").events())
 

@@ -10,6 +10,12 @@ from bot.ledger import Ledger
 from tests.conftest import git
 from tests.targets import CONFIG, autoresearch, make_target, patch, walk
 
+
+@pytest.fixture(autouse=True)
+def without_a_sandbox(monkeypatch):
+    """A sandbox costs each command 0.1 s and changes nothing here; tests/bot/test_isolation.py has it."""
+    monkeypatch.setenv("AUTORESEARCH_SANDBOX", "none")
+
 THREE_GAINS = [patch(5.0, 4.9, "one"), patch(4.9, 4.8, "two"), patch("77.0", 1, "does not apply"), patch(4.8, 4.7, "three")]
 
 

@@ -60,7 +60,14 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+# Finer variants of what the others show; each costs three processes that import torch.
+LONGER = {
+    "raises in training", "never saves", "not a tensor", "huge batch", "nonsense in telemetry", "reported losses overflow",
+    "shape that is no list", "removes session.output", "a name that is not UTF-8", "segmentation fault",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LONGER)) for name in CASES])
 def test_failure(name, corpus, tmp_path):
     source, outcome, reason = CASES[name]
     run = Measured(tmp_path, source, corpus)
