@@ -17,6 +17,7 @@ SAVE_BYTES_PER_SECOND = 500e6
 SAVE_BYTES_FRACTION = 0.05  # of the budget, at most, for the checkpoint's size: a file blown up on purpose must not buy training time
 
 LOGITS_BYTES_PER_SECOND = 1e9  # written once to shared memory
+FIRST_FORWARD_SECONDS = 0.2  # thread pools and kernels are set up in the first one, unless a rehearsal has done so
 
 
 def parse_duration(text: str) -> float:
@@ -68,4 +69,5 @@ class Budget:
 
         `training_cost`: what training cost for as many tokens; a forward pass is about a third of that. Tight like `save_allowance`:
         a model could be trained on in the scoring process."""
-        return self.save_allowance(checkpoint_bytes) + training_cost + logits_bytes / LOGITS_BYTES_PER_SECOND
+        first = FIRST_FORWARD_SECONDS if self.clock == "cpu" else 0.0
+        return self.save_allowance(checkpoint_bytes) + first + training_cost + logits_bytes / LOGITS_BYTES_PER_SECOND

@@ -56,6 +56,7 @@ def main():
     at_start(counts)
     for _ in session.warmup(ROWS):
         pass
+    save(counts)  # scoring is rehearsed with it
     before_training(counts)
     for step, (inputs, targets) in enumerate(session.batches(ROWS), 1):
         learn(counts, inputs, targets)
