@@ -1,7 +1,7 @@
 """Overwrites the validation text with one that is easy to predict."""
 
-CAUGHT_BY = "sandbox: out of reach"
-EXPECT = {"bubblewrap": "harmless", "landlock": "harmless", "none": "scored"}
+CAUGHT_BY = "the referee holds a copy in memory; sandbox: out of reach"
+EXPECT = {"bubblewrap": "harmless", "landlock": "harmless", "none": "reached"}
 
 
 def after_training(counts):
