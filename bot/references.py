@@ -1,6 +1,6 @@
 """The champion's per-token bits, kept from its heavy run: the referee's probes look where a candidate gained most over them.
 
-A cache and nothing more. A missing or old file makes probes less efficient; no outcome, value or decision is read from it.
+A cache: no value is read from it. A missing or old file makes probes less efficient, and the gap audit, which needs it, is left out.
 """
 
 import os

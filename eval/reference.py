@@ -36,7 +36,7 @@ class Reference:
 
     @classmethod
     def load(cls, path: Path) -> "Reference | None":
-        """None for a file that is missing, foreign or damaged: a reference only makes the probes more efficient."""
+        """None for a file that is missing, foreign or damaged: then probes are less efficient, and there is no gap audit."""
         try:
             with np.load(path, allow_pickle=False) as file:
                 found = {name: file[name] for name in file.files if name in ("val", "audit", "metric_version")}
