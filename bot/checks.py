@@ -1,6 +1,7 @@
 """What each field of `Settings` must satisfy, and how a violation reads. A ValueError says what is wrong and the fix."""
 
 import difflib
+import math
 import re
 import shlex
 import shutil
@@ -11,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError, ValidationInfo
 
+from bot.limits import parse
 from eval.budget import Budget, format_duration, parse_duration
 
 RESERVED = {"ledger": "the branch autoresearch/ledger holds the ledger"}
@@ -185,6 +187,34 @@ def budget(value: Any) -> str:
 
 def duration(value: Any) -> str | None:
     return None if value is None else format_duration(parse_duration(value))
+
+
+def share(value: Any) -> str:
+    number = str(value).strip().removesuffix("%")
+    try:
+        percent = float(number)
+    except ValueError:
+        percent = math.nan
+    if not 0 <= percent <= 50 or not str(value).strip().endswith("%"):
+        raise ValueError(f"{str(value)!r} is not a share from 0% to 50%; write it like `10%`")
+    return f"{percent:g}%"
+
+
+def number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"{value} is not a number")
+    return value
+
+
+def limits(found: dict[str, str]) -> dict[str, str]:
+    for name, text in found.items():
+        if not name.strip():
+            raise ValueError("the name of a limit is empty")
+        try:
+            parse(text)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    return found
 
 
 def state_dir(path: Path, info: ValidationInfo) -> Path:

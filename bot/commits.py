@@ -1,10 +1,11 @@
 """The commits of the loop: what is measured, and what is kept. The same arguments give the same sha, also after a kill."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from . import trust
 from .decide import Step, signed
-from .records import Experiment, Proposal
+from .records import Experiment, Proposal, Variant
 
 if TYPE_CHECKING:
     from .loop import Night
@@ -45,6 +46,37 @@ def keep_commit(night: "Night", experiment: Experiment, step: Step, value: float
     body = "\n".join(f"{key}: {text}" for key, text in trailers.items() if text)
     text = f"{subject(proposal.hypothesis)}\n\n{step.why}\n\n{body}\n"
     return night.repo.commit_tree(night.repo.tree_of(proposal.sha), proposal.parent, text, last.at)
+
+
+def variant_commit(night: "Night", ids: tuple[int, ...], hunks: tuple[int, ...], texts: Mapping[str, str]) -> str:
+    """The stack without a part, to be measured; on no branch."""
+    whole = night.history.champion_sha
+    return night.repo.commit(whole, texts, f"without {part(ids, hunks)}\n", night.history.moved_at)
+
+
+def prune_commit(night: "Night", variant: Variant, why: str, at: float) -> str:
+    """A part taken out of the stack again, with the evidence; dated by the last run behind it."""
+    names = ", ".join(f"{id:04d} {subject(night.history.experiments[id].proposal.hypothesis)}" for id in variant.ids)
+    trailers = {"Prunes": part(variant.ids, variant.hunks), "Measured-Variant": variant.sha}
+    body = "\n".join(f"{key}: {text}" for key, text in trailers.items())
+    text = f"{subject(f'take out {names}')}\n\n{why}\n\n{body}\n"
+    return night.repo.commit_tree(night.repo.tree_of(variant.sha), variant.stack, text, at)
+
+
+def sync_branch(night: "Night") -> None:
+    """Brings the branch to the champion that the ledger names; a branch that someone else moved is an error, never overwritten."""
+    history, repo, branch = night.history, night.repo, night.settings.branch
+    tip, sha, pending = repo.resolve(f"refs/heads/{branch}"), history.champion_sha, history.pending
+    if tip == sha:
+        return
+    if tip and pending and repo.resolve(f"{tip}^") == sha and repo.tree_of(tip) == repo.tree_of(pending.proposal.sha):
+        return  # kept already, but the verdict's line was lost: the same evidence decides the same way again
+    repo.move_branch(branch, sha, tip if tip in (None, *history.champions) else sha)
+
+
+def part(ids: tuple[int, ...], hunks: tuple[int, ...]) -> str:
+    """`0007`, `0007 hunks 1 2`, `0007 0009`: as people and trailers name a part of the stack."""
+    return " ".join([*(f"{id:04d}" for id in ids), *(["hunks", *map(str, hunks)] if hunks else [])])
 
 
 def subject(hypothesis: str) -> str:

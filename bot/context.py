@@ -42,11 +42,11 @@ class Context:
         known = flat(result)
         context = digest(known.get("metric_version", ""), known.get("corpus", ""), known.get("budget", ""), known["machine"], self.files)
         known["context"] = self.digest
-        if known["outcome"] != "ok":
+        if known["outcome"] not in ("ok", "stopped"):
             return known
         if context != self.digest:
             return known | {"outcome": "invalid", "value": None, "reason": "the machine, corpus or referee changed since this run began"}
-        if known.get("dose") != dose:
+        if known["outcome"] == "ok" and known.get("dose") != dose:
             reason = f"the referee was asked for {dose} probes and made {known.get('dose') or 'none'}"
             return known | {"outcome": "invalid", "value": None, "reason": reason}
         return known

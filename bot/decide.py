@@ -1,45 +1,83 @@
 """The decision: samples and noise in, the next step out. Pure.
 
-Explore cheaply, believe slowly: one screening run must beat the champion's pool by SCREEN_SIGMAS; then fresh seeds,
-interleaved with the champion, must win a one-sided t-test at ALPHA. The screening run selected, so it never counts.
-With no true effect about one change in five passes the screen and fewer than one in a hundred of those tried is kept
-(`tests/bot/test_decide.py` measures it).
+Explore cheaply, believe slowly. One screening run must be among the best SCREEN of what changes without any effect would give; it
+selected, so from then on it does not count. Runs on fresh seeds follow, the champion's in between, compared by Welch's t after each:
+a gain is kept once its p is below SUCCESS, a candidate is dropped once its p is above FUTILE. The two hurdles use other runs, of the
+champion too, so the second need not be high. Until the night's candidates have shown how much they scatter (they may be noisier than
+the champion, and two runs say little of that) the second is higher. Equal within the margin and shorter is a keep too.
+`benchmarks/decide.py` plays whole nights of this against known truth (docs/deciding.md).
 """
 
-import math
-import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import ceil, sqrt
 from statistics import fmean
 from typing import Literal
 
 from .report.text import Scale
+from .stats import Comparison, Noise, compare, squares, variance
 
-SCREEN_SIGMAS = 1.0
-MIN_FRESH, MAX_FRESH = 3, 6
-ALPHA = 0.005  # p of one look; there are up to four of them, and a pool of four seeds is part of each
-HOPELESS = 0.2  # p above which more seeds are not worth their time
-FRESH_PER_CHAMPION = 2  # candidate runs per interleaved champion run
-ROUNDING = 1e-12  # of the champion's mean: the least standard error of a difference
+SCREEN = 0.15  # one-sided p
+SUCCESS = {False: 0.008, True: 0.07}  # by whether candidates' noise is known; from the second fresh run on, for one has no scatter
+FUTILE = (0.53, 0.48, 0.42, 0.37, 0.32, 0.27, 0.23)  # after 1, 2, ... fresh runs; one more is the most there are
+MOST = len(FUTILE) + 1
+LEAST_POOL, PER_FRESH = 2, 0.7  # champion runs that a test needs: so many, and for each fresh run so many
+MARGIN = 1.0  # standard deviations within which two are equal, where the settings name no margin
+EQUAL, UNEQUAL, MOST_EQUAL = 0.05, 0.6, 8  # p of "it loses the margin or more": equal below, dropped above; most fresh runs spent on that
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Values of one candidate and its champion, all of one context.
+    """Values of one candidate and its champion, all of one context. `partners`: for each fresh run the place of the champion's run on
+    the same seed, None for none; `screen_partner` likewise."""
 
-    `champion`: runs that did not select it. `noise`: (sum of squares, degrees of freedom) of the other groups of equal runs.
-    `proved`: one of the candidate's runs has passed the heavy probes; without it nothing is kept, however large the gain."""
-
-    champion: tuple[float, ...]
+    champion: tuple[float, ...]  # runs that did not select it
     screen: float | None = None
     fresh: tuple[float, ...] = ()
-    interleaved: int = 0
-    noise: tuple[float, int] = (0.0, 0)
+    partners: tuple[int | None, ...] = ()
+    screen_partner: int | None = None
+    selecting: tuple[float, ...] = ()  # runs that did: where the champion stands, for screening, which is no evidence
+    noise: Noise = field(default_factory=Noise)  # of all other groups of equal runs
     sign: int = 1  # 1: lower is better, -1: higher is better
-    proved: bool = True
+    proved: bool = True  # one of its runs has passed the heavy probes; without it nothing is kept, however large the gain
+    shorter: bool = False  # it has fewer statements
+    margin: float | None = None
+    broken: str = ""  # the limit that it breaks, in words
+    ended: str = ""  # why its screening run was stopped early, in words
+    heading: float | None = None  # and how far from the champion that run would have ended
 
     @property
     def mean(self) -> float:
-        return fmean(self.champion)
+        """Where the champion stands, by all its runs."""
+        return fmean([*self.champion, *self.selecting])
+
+    @property
+    def equal(self) -> float:
+        """The margin, in the metric's unit."""
+        return MARGIN * sqrt(variance(self.noise.champion, squares(self.champion))[0]) if self.margin is None else self.margin
+
+    @property
+    def threshold(self) -> float:
+        """How far from the champion's mean a promising screening run is at least, in the metric's unit; a shorter one may lose a little."""
+        from scipy.special import stdtrit
+
+        if self.shorter:
+            return self.sign * self.equal
+        usual, freedom = variance(self.noise.champion, squares(self.champion))
+        single = self.noise.of_candidate(squares(self.champion))[0] if self.noise.known else usual
+        rho = self.noise.pairing if self.screen_partner is not None else 0.0
+        error = sqrt(single * (1 - rho * rho) + usual * (1 - rho) ** 2 / (len(self.champion) + len(self.selecting)))
+        return self.sign * float(stdtrit(max(1, freedom), SCREEN)) * error
+
+    @property
+    def screened(self) -> float:
+        """The screening run against the champion's mean, corrected by what its seed did to the champion."""
+        luck = 0.0 if self.screen_partner is None else self.champion[self.screen_partner] - self.mean
+        return self.screen - self.noise.pairing * luck - self.mean
+
+    @property
+    def test(self) -> Comparison:
+        """Of the fresh runs, in a metric of which less is better."""
+        return compare([self.sign * v for v in self.champion], [self.sign * v for v in self.fresh], self.partners, self.noise)
 
 
 @dataclass(frozen=True)
@@ -53,52 +91,35 @@ class Step:
     high: float | None = None
 
 
-def squares(values: tuple[float, ...]) -> tuple[float, int]:
-    """Sum of squared deviations from the mean and its degrees of freedom."""
-    return (sum((v - fmean(values)) ** 2 for v in values), len(values) - 1) if len(values) > 1 else (0.0, 0)
-
-
-def sigma(*groups: tuple[float, int]) -> tuple[float, int]:
-    """Standard deviation pooled over (sum of squares, df) groups, and its degrees of freedom. NaN without any."""
-    freedom = sum(df for _, df in groups)
-    return (math.sqrt(sum(ss for ss, _ in groups) / freedom), freedom) if freedom else (math.nan, 0)
-
-
 def next_step(e: Evidence) -> Step:
-    """What to measure next, or the verdict. Needs at least two champion runs."""
+    """What to measure next, or the verdict. The champion needs at least two runs, selecting or not."""
+    if e.ended:
+        return Step("discard", f"discarded: {e.ended}", e.heading)
     if e.screen is None:
         return Step("screen")
-    if not e.fresh and not _promising(e):
-        return _screened_out(e)
-    if len(e.fresh) >= 2 and e.sign * (fmean(e.fresh) - e.mean) >= 0:
-        return _verdict("discard", e)
-    if e.interleaved < len(e.fresh) // FRESH_PER_CHAMPION:
+    if e.broken:
+        return Step("discard", f"discarded: {e.broken}", e.screened)
+    n = len(e.fresh)
+    if not n:
+        return Step("confirm") if e.sign * (e.screened - e.threshold) < 0 else _screened_out(e)
+    if len(e.champion) < max(LEAST_POOL, ceil(PER_FRESH * n)):
         return Step("champion")
-    if len(e.fresh) < MIN_FRESH:
-        return Step("confirm")
-    p = _test(e).p
-    if p < ALPHA:
-        return _verdict("keep", e) if e.proved else _unproved(e)
-    return Step("confirm") if p < HOPELESS and len(e.fresh) < MAX_FRESH else _verdict("discard", e)
+    test = e.test
+    better, loses = test.p(), test.p(e.equal)
+    if n > 1 and (better < SUCCESS[e.noise.known] or e.shorter and loses < EQUAL):
+        return _verdict("keep", e, test) if e.proved else _unproved(e)
+    undecided = n < MOST_EQUAL and loses < UNEQUAL if e.shorter else n < MOST and better < FUTILE[n - 1]
+    return Step("confirm") if undecided else _verdict("discard", e, test)
 
 
 def _unproved(e: Evidence) -> Step:
     """The next run is a heavy one, so this ends; were the referee never to make one, it ends too, and keeps nothing."""
-    return Step("confirm") if len(e.fresh) < 2 * MAX_FRESH else Step("discard", "discarded: none of its runs passed the heavy probes")
-
-
-def _needed(e: Evidence) -> float:
-    return -e.sign * SCREEN_SIGMAS * sigma(squares(e.champion), e.noise)[0]
-
-
-def _promising(e: Evidence) -> bool:
-    return e.sign * (e.screen - e.mean - _needed(e)) < 0
+    return Step("confirm") if len(e.fresh) <= MOST else Step("discard", "discarded: none of its runs passed the heavy probes")
 
 
 def _screened_out(e: Evidence) -> Step:
-    delta = e.screen - e.mean
-    shown, needed = signed(delta, e.mean), signed(_needed(e), e.mean)
-    return Step("discard", f"discarded after one run: {shown} against the champion's mean, needed {needed}", delta)
+    shown, needed = signed(e.screened, e.mean), signed(e.threshold, e.mean)
+    return Step("discard", f"discarded after one run: {shown} against the champion's mean, needed {needed}", e.screened)
 
 
 def signed(number: float, reference: float) -> str:
@@ -106,38 +127,18 @@ def signed(number: float, reference: float) -> str:
     return f"{number:+.{max(4, Scale(reference).decimals)}f}"
 
 
-@dataclass(frozen=True)
-class _Comparison:
-    delta: float
-    error: float  # standard error of delta
-    freedom: int
-    p: float  # one-sided: chance of such a gain if the candidate is no better
-
-    def quantile(self, q: float) -> float:
-        from scipy.special import stdtrit
-
-        return float(stdtrit(self.freedom, q)) * self.error
+def told(test: Comparison, runs: tuple[int, int], reference: float, sign: int = 1) -> str:
+    """`-0.0031 ± 0.0007 (4 v 4 seeds)`: a difference with its 95 % interval, as a researcher reads it."""
+    return f"{signed(sign * test.delta, reference)} ± {signed(test.half(), reference)[1:]} ({runs[0]} v {runs[1]} seeds)"
 
 
-def _test(e: Evidence) -> _Comparison:
-    """Student's t-test of fresh runs against the champion's, with the noise pooled over every group of equal runs.
-
-    A candidate that scatters more than the pool is judged by its own scatter: it may be noisier than the champion."""
-    from scipy.special import stdtr
-
-    noise, freedom = sigma(squares(e.champion), squares(e.fresh), e.noise)
-    own, _ = sigma(squares(e.fresh))
-    error = math.hypot(max(noise, own) / math.sqrt(len(e.fresh)), noise / math.sqrt(len(e.champion)))
-    error = max(error, ROUNDING * abs(e.mean), sys.float_info.min)  # a metric without noise still has rounding
-    delta = fmean(e.fresh) - e.mean
-    return _Comparison(delta, error, freedom, float(stdtr(freedom, e.sign * delta / error)))
-
-
-def _verdict(action: Literal["keep", "discard"], e: Evidence) -> Step:
-    test = _test(e)
-    margin, needed = test.quantile(0.975), e.sign * test.quantile(ALPHA)
-    word = "kept" if action == "keep" else "discarded"
-    seeds = f"{len(e.fresh)} v {len(e.champion)} seeds"
-    shown, spread, bar = (signed(number, e.mean) for number in (test.delta, margin, needed))
-    why = f"{word}: {shown} ± {spread[1:]} ({seeds}), needed {bar} (p = {test.p:.2g})"
-    return Step(action, why, test.delta, test.delta - margin, test.delta + margin)
+def _verdict(action: Literal["keep", "discard"], e: Evidence, test: Comparison) -> Step:
+    shown, word = told(test, (len(e.fresh), len(e.champion)), e.mean, e.sign), {"keep": "kept", "discard": "discarded"}[action]
+    needed, better, half = e.sign * test.quantile(SUCCESS[e.noise.known]), test.p(), test.half()
+    why = f"{word}: {shown}, needed {signed(needed, e.mean)} (p = {better:.2g})"
+    if e.shorter and better >= SUCCESS[e.noise.known]:
+        most = e.equal - test.quantile(1 - EQUAL)
+        why = f"{word}: {shown}, shorter, and {'equal' if action == 'keep' else 'not equal'} within {signed(e.equal, e.mean)[1:]}"
+        why += f" (needed {signed(e.sign * most, e.mean)} or better)"
+    delta = e.sign * test.delta
+    return Step(action, why, delta, delta - half, delta + half)

@@ -4,6 +4,7 @@ and hooks are never involved, and the same content with the same time is the sam
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -128,6 +129,17 @@ class GitRepo:
                 raise ValueError(f"{path} is not UTF-8 text") from error
         return changed
 
+    def merge(self, base: str, ours: str, theirs: str) -> str | None:
+        """Both changes of the text `base` in one, None where they touch the same lines."""
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [Path(folder) / name for name in ("ours", "base", "theirs")]
+            for path, text in zip(paths, (ours, base, theirs), strict=True):
+                path.write_bytes(text.encode())
+            done = self._run("merge-file", "-p", "--quiet", *map(str, paths))
+        if done.returncode > 127:
+            raise AutoresearchError(f"git merge-file: {done.stderr.decode(errors='replace').strip()}")
+        return None if done.returncode else done.stdout.decode()
+
     def export(self, sha: str, destination: Path, paths: list[str] | None = None) -> None:
         """Writes a commit's files (or those of `paths`) below `destination`, byte for byte, without `.git` and without filters."""
         tree = self.tree(sha, paths)
@@ -186,14 +198,18 @@ class GitRepo:
     def _git(
         self, *args: str, stdin: str = "", index: str | None = None, env: Mapping[str, str] | None = None, errors: str = "strict"
     ) -> str:
-        """In a session of its own, so that a Ctrl-C on the terminal reaches the bot and not a git that is half done."""
-        full = _environment() | (env or {}) | ({"GIT_INDEX_FILE": index} if index else {})
-        done = subprocess.run(
-            ["git", *args], cwd=self.root, env=full, input=stdin.encode(), capture_output=True, check=False, start_new_session=True
-        )
+        """What git prints. AutoresearchError with its words where it fails."""
+        done = self._run(*args, stdin=stdin, env={**(env or {}), **({"GIT_INDEX_FILE": index} if index else {})})
         if done.returncode:
             raise AutoresearchError(f"git {args[0]}: {done.stderr.decode(errors='replace').strip() or f'exit code {done.returncode}'}")
         return done.stdout.decode(errors=errors)
+
+    def _run(self, *args: str, stdin: str = "", env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
+        """In a session of its own, so that a Ctrl-C on the terminal reaches the bot and not a git that is half done."""
+        full = _environment() | (env or {})
+        return subprocess.run(
+            ["git", *args], cwd=self.root, env=full, input=stdin.encode(), capture_output=True, check=False, start_new_session=True
+        )
 
 
 class _Index:

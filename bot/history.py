@@ -1,13 +1,14 @@
 """The ledger's events folded into what is known: experiments, the champion, and which runs may be compared with which."""
 
 import gc
+import math
 from bisect import insort
 from collections.abc import Iterable
 from statistics import fmean
 
 from msgspec.structs import force_setattr
 
-from bot.records import Event, Experiment, Measurement, Opened, Proposal, Stopped, Verdict
+from bot.records import Drift, Event, Experiment, Measurement, Opened, Proposal, Pruned, Role, Stopped, Variant, Verdict
 
 
 class History:
@@ -19,6 +20,9 @@ class History:
         self.last_opened: Opened | None = None
         self.last_stopped: Stopped | None = None  # None again as soon as a new run opens
         self.keeps: list[Experiment] = []
+        self.prunes: list[Pruned] = []
+        self.variants: list[Variant] = []
+        self.drifts: list[Drift] = []
         self.oddities: list[str] = []  # what could not be placed: kept, and told
         self.last_at = 0.0
         self.wall_seconds = 0.0  # time in which some run was open
@@ -27,6 +31,7 @@ class History:
         self._last_context = ""
         self._add = {
             Opened: self._open, Proposal: self._propose, Measurement: self._measure, Verdict: self._decide, Stopped: self._stop,
+            Drift: self.drifts.append, Variant: self.variants.append, Pruned: self.prunes.append,
         }  # fmt: skip
 
     @classmethod
@@ -74,12 +79,31 @@ class History:
 
     @property
     def champion_sha(self) -> str:
-        return self.sha_of(self.keeps[-1]) if self.keeps else self.base
+        return self.champions[-1]
+
+    @property
+    def moved_at(self) -> float:
+        """When the last run ended that made the champion what it is."""
+        kept = [m.at for e in self.keeps[-1:] for m in e.runs("screen", "confirm")]
+        pruned = [m.at for p in self.prunes[-1:] for m in self._without(p)]
+        return max([*kept, *pruned], default=0.0)
+
+    @property
+    def baseline_runs(self) -> list[Measurement]:
+        """Good runs of the base in the current context."""
+        return self.champion_runs(self.base, self.context)
 
     @property
     def champions(self) -> list[str]:
-        """Every champion so far, the base first."""
-        return [self.base, *map(self.sha_of, self.keeps)]
+        """Every champion so far, the base first: each keep, and after it what was taken out again."""
+        moves = [(e.id, 0, self.sha_of(e)) for e in self.keeps] + [(p.id, i, p.sha) for i, p in enumerate(self.prunes, 1)]
+        return [self.base, *(sha for _, _, sha in sorted(moves, key=lambda move: move[:2]))]
+
+    @property
+    def stack(self) -> list[Experiment]:
+        """Kept experiments whose change is still in the champion, the oldest first."""
+        gone = {id for p in self.prunes if not p.hunks for id in p.ids}
+        return [e for e in self.keeps if e.id not in gone]
 
     @property
     def pending(self) -> Experiment | None:
@@ -107,6 +131,42 @@ class History:
     def champion_runs(self, sha: str, context: str) -> list[Measurement]:
         """Good runs of `sha` that no keep was decided on: the baseline's, and the champion's re-measurements."""
         return self._runs.get((sha, context), [])
+
+    def pool(self, sha: str) -> list[Measurement]:
+        """Those of them that a candidate is tested against: none from before a drift."""
+        return self.good(self.champion_runs(sha, self.context), "baseline", "champion")
+
+    def selected(self, sha: str) -> list[Measurement]:
+        """Runs of the same files that made `sha` the champion, as far as they may be compared: they say where it stands, but they won."""
+        for experiment in self.keeps:
+            if self.sha_of(experiment) == sha:
+                return self.compared(experiment, "confirm")
+        prune = next((p for p in self.prunes if p.sha == sha), None)
+        return self.good(self._without(prune), "ablate") if prune else []
+
+    def compared(self, experiment: Experiment, *roles: Role) -> list[Measurement]:
+        """Good runs of these roles that may be compared with what is measured now, in order."""
+        return self.good(experiment.measurements, *roles)
+
+    def _without(self, prune: Pruned) -> list[Measurement]:
+        """Runs of the stack without what was then taken out."""
+        runs = self.experiments[prune.ids[0]].runs("ablate") if prune.ids[0] in self.experiments else []
+        return [m for m in runs if m.sha == prune.variant]
+
+    def good(self, runs: Iterable[Measurement], *roles: Role, split: str = "val", outcome: str = "ok") -> list[Measurement]:
+        since = self.drifts[-1].at if self.drifts else -math.inf
+        found = (m for m in runs if m.role in roles and m.outcome == outcome and m.context == self.context)
+        return [m for m in found if m.at > since and m.split == split]
+
+    def runs_since(self, at: float) -> int:
+        """Runs that ended after `at`."""
+        count = 0
+        for experiment in reversed(self.experiments.values()):
+            newer = sum(m.at > at for m in experiment.measurements)
+            count += newer
+            if experiment.measurements and not newer:
+                break
+        return count
 
     def runs_of(self, sha: str, id: int) -> list[Measurement]:
         """What experiment `id` measured of `sha`, failures included, and the good champion runs of it: oldest first."""

@@ -4,25 +4,26 @@ Every step is recorded before the next begins and is decided from the record alo
 and repeats nothing: what was measured is never measured again, what was decided is decided the same way.
 """
 
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import fmean
+from typing import Any
 
-from . import edit, trust
-from .commits import keep_commit, message, restored
-from .decide import Evidence, Step, next_step, squares
-from .errors import AutoresearchError, BaselineFailed
+from . import confirm, edit, limits, noise, size, trust
+from .checkpoints import Checkpoints
+from .commits import keep_commit, message, restored, sync_branch
+from .decide import Evidence, Step, next_step
+from .early import Curves
 from .gitrepo import GitRepo
 from .history import History
 from .ledger import Ledger
 from .live import Observer
+from .measuring import measure_champion, take, watch
 from .proposers import Answer, ProposalContext, Proposer
-from .records import Event, Experiment, Measurement, Proposal, Role, Status, Verdict
-from .recover import MAX_INVALID, failed, lost_verdicts
+from .records import Event, Experiment, Measurement, Proposal, Status, Verdict
+from .recover import failed, lost_prunes, lost_verdicts
 from .references import References
-from .report.text import plain
 from .settings import Settings
 from .signals import Stop
 
@@ -36,28 +37,38 @@ class Night:
     ledger: Ledger
     history: History
     measure: Callable[..., Measurement]  # runner's: (id, role, index, sha, seed) -> Measurement
+    score: Callable[[Measurement], Measurement]  # runner's: a final run's checkpoint on the sealed split
     proposer: Proposer
     observer: Observer
     stop: Stop
     references: References
+    checkpoints: Checkpoints
     started: float = field(default_factory=time.monotonic)
+    prepared: str = ""  # the stack whose parts are known
 
     def __post_init__(self) -> None:
         self.tried_before = self.history.tried
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since this `run` began."""
+        return time.monotonic() - self.started
 
     def record(self, event: Event) -> None:
         self.ledger.append(event)
         self.history.add(event)
 
     def stop_reason(self) -> str | None:
-        limit = self.settings.stop_after_seconds
+        limit, left = self.settings.stop_after_seconds, confirm.time_for_search(self)
         if self.stop.soft:
             return f"stopped by {self.stop.soft}"
         done = self.history.tried - self.tried_before
         if self.settings.max_experiments is not None and done >= self.settings.max_experiments:
             return f"{done} experiments done (max_experiments)"
-        if limit and time.monotonic() - self.started >= limit:
+        if limit and self.elapsed >= limit:
             return f"no new proposal after {self.settings.stop_after} (stop_after)"
+        if left <= 0:
+            return f"the rest of {self.settings.stop_after} (stop_after) is for confirming what was kept"
         return None
 
 
@@ -65,16 +76,22 @@ def run_loop(night: Night) -> str:
     """Runs until a limit, a signal or the proposer's end; returns the reason."""
     for verdict in lost_verdicts(night.history, night.repo):
         night.record(verdict)
+    for prune in lost_prunes(night.history, night.repo, night.settings.branch):
+        night.record(prune)
     sync_branch(night)
     while True:
+        confirm.prepare(night)
         measure_champion(night)
         pending = night.history.pending
         if (reason := night.stop_reason()) and (night.stop.soft or not pending):
-            return reason
+            break
         experiment = pending or propose(night)
         if not experiment:
-            return "the proposer has nothing left to propose"
+            reason = "the proposer has nothing left to propose"
+            break
         run_experiment(night, experiment)
+    confirm.run(night)
+    return reason
 
 
 def run_experiment(night: Night, experiment: Experiment) -> None:
@@ -91,51 +108,16 @@ def run_experiment(night: Night, experiment: Experiment) -> None:
             return conclude(night, experiment, step.action, step)
         if night.stop.soft:
             return
-        sha = proposal.parent if step.action == "champion" else proposal.sha
-        take(night, experiment.id, step.action, sha)
+        if step.action == "champion":
+            take(night, experiment.id, "champion", proposal.parent)
+            watch(night)
+        else:
+            how = bounds(night, experiment) if step.action == "screen" else {}
+            take(night, experiment.id, step.action, proposal.sha, **how)
     conclude(night, experiment, failure.outcome, Step("discard", failure.reason))
 
 
-def measure_champion(night: Night) -> None:
-    """Fills the champion's pool of fresh seeds: the baseline at first, again after each keep and on a changed machine or budget."""
-    history = night.history
-    sha = history.champion_sha
-    role: Role = "champion" if history.keeps else "baseline"
-    id = history.keeps[-1].id if history.keeps else 0
-    while len(history.champion_runs(sha, history.context)) < night.settings.baseline_seeds:
-        if night.stop.soft:
-            return
-        take(night, id, role, sha)
-    first = history.experiments.get(0)
-    if first and not first.verdict and (contexts := history.contexts(history.base)):
-        runs = [m for m in history.champion_runs(history.base, contexts[-1]) if m.role == "baseline"]
-        mean = fmean(m.value for m in runs)
-        night.record(Verdict(time.time(), 0, "baseline", f"mean of {len(runs)} seeds", value=mean, seeds=len(runs), sha=history.base))
-        night.observer.verdict(first)
 
-
-def take(night: Night, id: int, role: Role, sha: str) -> Measurement:
-    """One measurement, recorded. A champion that fails ends the night: there is nothing to compare with."""
-    known = night.history.experiments.get(id)
-    earlier = known.runs(role) if known else []
-    index = max((m.index for m in earlier), default=-1) + 1  # not their count: a line may be lost, and its seed is used up
-    # An invalid run is repeated with its own seed: whoever could end a run as invalid would otherwise draw again until it likes the draw.
-    seed = seed_for(night.settings.name, id, role, index - sum(m.outcome == "invalid" for m in earlier))
-    night.observer.run_started(role, index, seed)
-    champion = known.proposal.parent if known and known.proposal and not known.verdict else night.history.champion_sha
-    dose = "light" if role == "screen" else "heavy"  # all that counts as evidence; a candidate can work out its role from its seed
-    measurement = night.measure(id=id, role=role, index=index, sha=sha, seed=seed, dose=dose, champion=champion)
-    others = night.history.champion_runs(champion, measurement.context)
-    measurement = trust.clean(measurement, night.history.runs_of(sha, id), others, night.settings.limit.clock)
-    night.record(measurement)
-    night.observer.run_finished(measurement)
-    if role in ("baseline", "champion") and measurement.outcome != "ok":
-        reason = f"the {role} run ended as {measurement.outcome}: {plain(measurement.reason)}"
-        if measurement.outcome != "invalid":
-            raise BaselineFailed("\n".join([reason, *trust.told(measurement)]))
-        if [m.outcome for m in [*earlier, measurement]][-MAX_INVALID:] == ["invalid"] * MAX_INVALID:
-            raise AutoresearchError(f"{reason} ({MAX_INVALID} times in a row; is this machine fit to measure, and the same as before?)")
-    return measurement
 
 
 def proved(night: Night, id: int, sha: str) -> bool:
@@ -143,25 +125,35 @@ def proved(night: Night, id: int, sha: str) -> bool:
     return bool(night.settings.command or trust.proof(night.history, id, sha))
 
 
-def seed_for(name: str, id: int, role: str, index: int) -> int:
-    """The harness owns the seeds: each run has its own, known before and after a kill, and never used twice."""
-    return int.from_bytes(hashlib.blake2b(f"{name}/{id}/{role}/{index}".encode(), digest_size=4).digest()) & 0x7FFFFFFF
-
-
 def evidence(night: Night, experiment: Experiment) -> Evidence:
-    history, parent = night.history, experiment.proposal.parent
-    now = [m for m in experiment.measurements if m.outcome == "ok" and m.context == history.context]
-    screens = [m.value for m in now if m.role == "screen"]
-    groups = [squares(tuple(m.value for m in history.champion_runs(sha, history.context))) for sha in history.champions if sha != parent]
+    history, settings, proposal = night.history, night.settings, experiment.proposal
+    pool, screens = history.pool(proposal.parent), history.compared(experiment, "screen")
+    fresh, selected = history.compared(experiment, "confirm"), history.selected(proposal.parent)
+    stopped = next(iter(history.good(experiment.measurements, "screen", outcome="stopped")), None)
     return Evidence(
-        champion=tuple(m.value for m in history.champion_runs(parent, history.context)),
-        screen=screens[0] if screens else None,
-        fresh=tuple(m.value for m in now if m.role == "confirm"),
-        interleaved=sum(m.role == "champion" and m.sha == parent for m in now),
-        noise=(sum(g[0] for g in groups), sum(g[1] for g in groups)),
-        sign=1 if night.settings.direction == "min" else -1,
-        proved=proved(night, experiment.id, experiment.proposal.sha),
+        champion=tuple(m.value for m in pool),
+        screen=screens[-1].value if screens else None,
+        fresh=tuple(m.value for m in fresh),
+        partners=tuple(noise.partners(pool, fresh)),
+        screen_partner=noise.partners(pool, screens[-1:])[0] if screens else None,
+        selecting=tuple(m.value for m in selected),
+        noise=noise.NightNoise(history).of_others(proposal.parent, experiment.id),
+        sign=1 if settings.direction == "min" else -1,
+        proved=proved(night, experiment.id, proposal.sha),
+        shorter=proposal.statements is not None and proposal.statements < 0,
+        margin=settings.margin,
+        broken=limits.broken(settings.limits, history.baseline_runs, [*screens, *fresh]) if screens else "",
+        ended=stopped.reason if stopped else "",
+        heading=Curves(history).predicted(stopped, proposal.parent) if stopped else None,
     )
+
+
+def bounds(night: Night, experiment: Experiment) -> dict[str, Any]:
+    """From which loss on the screening run need not go on, where that is known."""
+    if night.settings.command or not night.settings.early_stopping:
+        return {}
+    found = Curves(night.history).bounds(evidence(night, experiment).threshold)
+    return {"stop_above": found} if found else {}
 
 
 def propose(night: Night) -> Experiment | None:
@@ -183,7 +175,8 @@ def propose(night: Night) -> Experiment | None:
     sha = repo.commit(parent, edits, message(id, answer.hypothesis), now)
     added, removed = repo.lines_changed(parent, sha)
     night.ledger.write_patch(id, repo.diff(parent, sha))
-    night.record(Proposal(now, id, parent, sha, answer.hypothesis, answer.source, added, removed, answer.params))
+    grown = size.grown(files, edits)
+    night.record(Proposal(now, id, parent, sha, answer.hypothesis, answer.source, added, removed, grown, answer.params))
     return history.experiments[id]
 
 
@@ -205,14 +198,3 @@ def conclude(night: Night, experiment: Experiment, status: Status, step: Step) -
     if sha:
         sync_branch(night)
     night.observer.verdict(experiment)
-
-
-def sync_branch(night: Night) -> None:
-    """Brings the branch to the champion that the ledger names; a branch that someone else moved is an error, never overwritten."""
-    history, repo, branch = night.history, night.repo, night.settings.branch
-    tip, sha, pending = repo.resolve(f"refs/heads/{branch}"), history.champion_sha, history.pending
-    if tip == sha:
-        return
-    if tip and pending and repo.resolve(f"{tip}^") == sha and repo.tree_of(tip) == repo.tree_of(pending.proposal.sha):
-        return  # kept already, but the verdict's line was lost: the same evidence decides the same way again
-    repo.move_branch(branch, sha, tip if tip in (None, *history.champions) else sha)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from eval.sandbox import Sandbox
 
+from .checkpoints import Checkpoints
 from .context import Context, for_command, for_model
 from .errors import AutoresearchError, UsageError
 from .gitrepo import GitRepo
@@ -45,8 +46,12 @@ def open_night(settings: Settings, config: Path, observer: Observer, stop: Stop)
         settings, context = opened
         observer.note(isolation_note(context.sandbox))
         references = References(state / "bits" / settings.name, repo, context.digest)
-        runner = Runner(settings, repo, context, scratch, observer, stop, references)
-        night = Night(settings, repo, ledger, history, runner.measure, make_proposer(settings), observer, stop, references)
+        checkpoints = Checkpoints(state / "checkpoints" / settings.name)
+        runner = Runner(settings, repo, context, scratch, observer, stop, references, checkpoints)
+        proposer = make_proposer(settings)
+        night = Night(
+            settings, repo, ledger, history, runner.measure, runner.score, proposer, observer, stop, references, checkpoints
+        )  # fmt: skip
         night.record(opening(settings, context, config, base, branch))
         try:
             yield night

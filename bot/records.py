@@ -8,9 +8,9 @@ from typing import Literal
 
 import msgspec
 
-Role = Literal["baseline", "champion", "screen", "confirm"]
+Role = Literal["baseline", "champion", "screen", "confirm", "retest", "ablate", "final", "compare"]
 Dose = Literal["light", "heavy"]
-Outcome = Literal["ok", "crash", "timeout", "oom", "invalid", "violation"]
+Outcome = Literal["ok", "crash", "timeout", "oom", "invalid", "violation", "stopped"]
 Status = Literal["baseline", "keep", "discard", "crash", "timeout", "oom", "invalid", "violation", "stopped"]
 
 
@@ -46,6 +46,7 @@ class Proposal(Record, tag="proposal", frozen=True, omit_defaults=True, gc=False
     source: str  # constants | replay:<file> | ...
     added: int = 0  # lines
     removed: int = 0
+    statements: int | None = None  # how many more the files have, None where they cannot be counted (`bot.size`)
     params: dict[str, float] = {}  # constants proposer: name -> new value
     rejected: str = ""  # why the answer could not become a commit; it costs no run
 
@@ -73,6 +74,7 @@ class Measurement(Record, tag="measurement", frozen=True, omit_defaults=True, gc
     epochs: float = 0.0
     bits: float = 0.0
     bytes: int = 0
+    scored_tokens: int = 0
     parameters: int = 0
     peak_memory: int = 0  # bytes
     curve: tuple[float, ...] = ()  # fraction, loss, fraction, loss, ... at most 20 points
@@ -109,6 +111,39 @@ class Verdict(Record, tag="verdict", frozen=True, omit_defaults=True, gc=False):
     sha: str = ""  # keep: the commit on the branch
 
 
+class Drift(Record, tag="drift", frozen=True, omit_defaults=True, gc=False):
+    """The champion no longer measures what it did. Runs of before `at` are not compared with later ones; what was decided since `since`,
+    the last run of the champion that was as before, is marked."""
+
+    since: float
+    why: str
+
+
+class Variant(Record, tag="variant", frozen=True, omit_defaults=True, gc=False):
+    """The stack without a part of it, to measure what that part is worth (`bot.confirm`)."""
+
+    id: int  # experiment that its runs are recorded under: the first of `ids`
+    stack: str  # sha of the whole
+    sha: str
+    ids: tuple[int, ...]  # kept experiments that are left out
+    hunks: tuple[int, ...] = ()  # of a single one, these hunks only
+
+
+class Pruned(Record, tag="pruned", frozen=True, omit_defaults=True, gc=False):
+    """A part of the stack was taken out again: it adds nothing. A commit on the branch."""
+
+    id: int  # the newest keep below it
+    stack: str  # what it was taken from
+    variant: str  # the commit that was measured, with the same files
+    sha: str
+    ids: tuple[int, ...]
+    hunks: tuple[int, ...] = ()
+    why: str = ""
+    effect: float | None = None  # what the part brought, in the metric's unit (negative: lower), with its 95 % interval
+    low: float | None = None
+    high: float | None = None
+
+
 class Stopped(Record, tag="stopped", frozen=True, omit_defaults=True, gc=False):
     """A `run` ended. `id` is the experiment that was in progress, to be continued by the next run."""
 
@@ -116,7 +151,7 @@ class Stopped(Record, tag="stopped", frozen=True, omit_defaults=True, gc=False):
     id: int | None = None
 
 
-Event = Opened | Proposal | Measurement | Verdict | Stopped
+Event = Opened | Proposal | Measurement | Verdict | Drift | Variant | Pruned | Stopped
 
 
 class Experiment:

@@ -4,7 +4,7 @@ import time
 
 from .gitrepo import GitRepo
 from .history import History
-from .records import Experiment, Measurement, Verdict
+from .records import Experiment, Measurement, Pruned, Verdict
 
 MAX_INVALID = 3  # times the machine may be at fault in one place before the loop gives up on it
 
@@ -21,6 +21,20 @@ def lost_verdicts(history: History, repo: GitRepo) -> list[Verdict]:
     return [_verdict(e, kept.get(e.proposal.sha, "")) for e in open_ones]
 
 
+def lost_prunes(history: History, repo: GitRepo, branch: str) -> list[Pruned]:
+    """What commits say was taken out of the stack, and the ledger does not any more."""
+    newest = max((e.id for e in history.keeps), default=0)
+    built_on = {e.proposal.parent: e.id - 1 for e in reversed(history.experiments.values()) if e.proposal}
+    tip, champions, found = repo.resolve(f"refs/heads/{branch}"), set(history.champions), []
+    for sha, last in (built_on | ({tip: newest} if tip else {})).items():
+        measured = "" if sha in champions else repo.trailer(sha, "Measured-Variant")
+        if variant := next((v for v in history.variants if v.sha == measured), None):
+            id = max(e.id for e in history.keeps if e.id <= last)
+            why = "the ledger lost this line; a commit shows that it was taken out"
+            found.append(Pruned(time.time(), id, variant.stack, variant.sha, sha, variant.ids, variant.hunks, why))
+    return found
+
+
 def _verdict(experiment: Experiment, sha: str) -> Verdict:
     why = "the ledger lost this verdict; later experiments show that it was "
     if sha:
@@ -34,5 +48,5 @@ def failed(experiment: Experiment) -> Measurement | None:
     """The run that ends an experiment as crash, timeout, oom, violation or (the third time) invalid."""
     runs = experiment.runs("screen", "confirm")
     invalid = [m for m in runs if m.outcome == "invalid"]
-    bad = [m for m in runs if m.outcome not in ("ok", "invalid")] + invalid[MAX_INVALID - 1 :]
+    bad = [m for m in runs if m.outcome not in ("ok", "invalid", "stopped")] + invalid[MAX_INVALID - 1 :]
     return bad[0] if bad else None

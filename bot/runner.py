@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +18,11 @@ from typing import Any
 
 import msgspec
 
+from eval.early import Bound
 from eval.exclusive import exclusive
 from eval.process import Child, clean_environment, spawn
 
+from .checkpoints import Checkpoints
 from .command import exit_text, failure, read_metrics, words
 from .context import Context
 from .errors import StopNow, UsageError
@@ -35,7 +37,7 @@ from .signals import Stop
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 3.0  # for the referee to end its own tree after SIGTERM
 HUNG_SECONDS = 900.0  # beyond ten budgets; the referee's own deadlines are all shorter
-BITS = "bits.npz"
+BITS, KEPT = "bits.npz", "kept"
 WAITING = "waiting"  # the phase in which another measurement has the device; it may take hours
 
 
@@ -50,23 +52,48 @@ class Runner:
     observer: Observer
     stop: Stop
     references: References | None = None
+    checkpoints: Checkpoints | None = None
 
     def measure(
-        self, *, id: int, role: str, index: int, sha: str, seed: int, split: str = "val", dose: Dose = "light", champion: str = ""
-    ) -> Measurement:
-        """`champion`: the commit whose stored bits tell the probes where to look."""
-        folder = self.scratch / f"{id:04d}-{role}-{index}"
+        self, *, id: int, role: str, index: int, sha: str, seed: int, dose: Dose = "light", champion: str = "",
+        stop_above: Sequence[Bound] = (), keep: bool = False,
+    ) -> Measurement:  # fmt: skip
+        """`champion`: the commit whose stored bits tell the probes where to look. `keep`: the checkpoint, to be scored again."""
+        with self._folder(f"{id:04d}-{role}-{index}") as folder:
+            clock = stopwatch()
+            if self.settings.command:
+                result = self._command(folder, sha, seed)
+            else:
+                options = {"budget": self.settings.budget, "dose": dose} | self._bits(folder, dose, champion)
+                options |= {"keep-checkpoint": folder / KEPT} if keep else {}
+                options["stop-above"] = [f"{fraction}:{loss}" for fraction, loss in stop_above]
+                result = self._referee(folder, "measure", sha, seed, options)
+                if result["outcome"] == "ok" and keep:
+                    self.checkpoints.take(folder / KEPT, sha, seed)
+            fixed = {"at": time.time(), "id": id, "role": role, "index": index, "sha": sha, "seed": seed}
+            result = {"context": self.context.digest, **result, "seconds": round(clock(), 3)}
+        return msgspec.convert(result | fixed, Measurement, strict=False)
+
+    def score(self, run: Measurement) -> Measurement:
+        """The kept checkpoint of `run` on the sealed split. The record says that it was read even if the reading fails."""
+        checkpoint = self.checkpoints.path(run.sha, run.seed)
+        with self._folder(f"{run.id:04d}-sealed-{run.index}") as folder:
+            clock = stopwatch()
+            options = {"checkpoint": checkpoint, "split": "sealed", "dose": "light"}
+            result = self._referee(folder, "score", run.sha, run.seed, options)
+            fixed = {"at": time.time(), "id": run.id, "role": run.role, "index": run.index, "sha": run.sha, "seed": run.seed}
+            result = {"context": self.context.digest, **result, "seconds": round(clock(), 3), "split": "sealed"}
+        return msgspec.convert(result | fixed, Measurement, strict=False)
+
+    @contextmanager
+    def _folder(self, name: str) -> Iterator[Path]:
+        folder = self.scratch / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        options = {"split": split, "dose": dose} | self._bits(folder, dose, champion)
-        clock = stopwatch()
         try:
-            result = self._command(folder, sha, seed) if self.settings.command else self._referee(folder, sha, seed, options)
+            yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        result = {"context": self.context.digest, **result, "seconds": round(clock(), 3), "split": split}
-        fixed = {"at": time.time(), "id": id, "role": role, "index": index, "sha": sha, "seed": seed}
-        return msgspec.convert(result | fixed, Measurement, strict=False)
 
     def _bits(self, folder: Path, dose: Dose, champion: str) -> dict[str, Path]:
         """The champion's stored bits in, and out of a heavy run the candidate's, which it will need as champion."""
@@ -75,18 +102,19 @@ class Runner:
         known = self.references.find(champion) if champion else None
         return ({"reference": known} if known else {}) | ({"save-bits": folder / BITS} if dose == "heavy" else {})
 
-    def _referee(self, folder: Path, sha: str, seed: int, options: dict[str, Any]) -> dict[str, Any]:
+    def _referee(self, folder: Path, verb: str, sha: str, seed: int, options: dict[str, Any]) -> dict[str, Any]:
         settings, out = self.settings, folder / "result.json"
         self._candidate(folder / "candidate", sha)
         options |= {
             "candidate": folder / "candidate", "entry": settings.entry, "corpus": self.context.corpus, "seed": seed,
-            "budget": settings.budget, "sequence-length": settings.sequence_length, "eval-tokens": settings.eval_tokens,
+            "sequence-length": settings.sequence_length, "eval-tokens": settings.eval_tokens,
             "device": settings.device, "sandbox": self.context.sandbox.level, "launcher": sys.executable, "locks": locks(),
             "scratch": folder / "scratch", "out": out,
         }  # fmt: skip
-        argv = [self.context.python, "-P", "-m", "eval", "measure"]
-        argv += [word for name, value in options.items() for word in (f"--{name}", str(value))]
-        argv += [word for path in settings.readable for word in ("--readable", str(path))]
+        options["readable"] = list(settings.readable)
+        argv = [self.context.python, "-P", "-m", "eval", verb]
+        for name, value in options.items():
+            argv += [word for one in (value if isinstance(value, list) else [value]) for word in (f"--{name}", str(one))]
         environment = clean_environment(folder, folder, {"PYTHONPATH": str(self.context.referee)})
         child = spawn(argv, cwd=folder, env=environment, stdout=subprocess.PIPE)
         cap = 10 * settings.limit.seconds + HUNG_SECONDS
@@ -98,7 +126,8 @@ class Runner:
         if hung or child.returncode or not out.exists():
             reason = "was hung" if hung else f"ended with {exit_text(child.returncode)} and no result"
             return failure("invalid", f"the referee {reason}", child.log.settle())
-        result = self.context.record(json.loads(out.read_text()), options["dose"])
+        told = json.loads(out.read_text())
+        result = self.context.record(told | ({"budget": settings.budget} if verb == "score" else {}), options["dose"])
         if result["outcome"] == "ok" and (folder / BITS).exists():
             self.references.take(folder / BITS, sha)
         return result

@@ -129,10 +129,34 @@ class Settings(BaseModel):
         "`replay:DIR` (the patches of a folder, in order).",
         examples=["replay:patches"],
     )
-    baseline_seeds: whole(3, 64) = Field(
+    baseline_seeds: whole(4, 64) = Field(
         4,
-        description="Runs of the unchanged target before the first proposal. They measure the noise, which takes at least 3.",
+        description="Runs of the unchanged target before the first proposal. They measure the noise, which takes at least 4.",
         examples=[4],
+    )
+    margin: Annotated[float, BeforeValidator(checks.number), Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None,
+        description="How far apart two means may be and still count as equal, in the metric's unit: a shorter change that loses less is "
+        "kept, a kept one that brings less is taken out again. `null`: one standard deviation of the measured noise.",
+        examples=["0.001"],
+    )
+    limits: Annotated[dict[str, str], AfterValidator(checks.limits)] = Field(
+        {},
+        description="What a change may not exceed beside the metric: `peak_memory`, `parameters`, `tokens_per_second`, `steps`, "
+        "`startup_seconds`, `eval_seconds` or a METRIC of the command, each with a bound such as `<= 110%` (of the baseline's), `<= 40GB` "
+        "or `>= 1.5e5`.",
+        examples=['{peak_memory: "<= 110%"}'],
+    )
+    early_stopping: Annotated[bool, Field(strict=True)] = Field(
+        True,
+        description="End a screening run whose reported loss is clearly behind the champion's, once this night's runs have shown what that "
+        "means. Commands report no loss, so it does nothing there.",
+        examples=[True],
+    )
+    reserve: Annotated[str, BeforeValidator(checks.share), TEXT] = Field(
+        "10%",
+        description="Share of `stop_after` (without one: of all runs) that is kept for confirming what was kept, as far as it is needed.",
+        examples=["10%"],
     )
     max_experiments: whole(1) | None = Field(
         None,
@@ -204,6 +228,10 @@ class Settings(BaseModel):
     def limit(self) -> Budget:
         """`budget`, parsed; only after `resolved`."""
         return Budget.parse(self.budget)
+
+    @property
+    def reserve_share(self) -> float:
+        return float(self.reserve.rstrip("%")) / 100
 
     @property
     def stop_after_seconds(self) -> float | None:

@@ -46,4 +46,4 @@ def program(settings: Settings) -> str:
 
 
 def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value if isinstance(value, int | str | None) else str(value)
+    return list(value) if isinstance(value, tuple) else value if isinstance(value, int | str | dict | None) else str(value)

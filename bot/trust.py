@@ -27,12 +27,13 @@ def clean(measured: Measurement, same_sha: list[Measurement], champion: list[Mea
     here = [m for m in same_sha if m.context == measured.context]
     if measured.role in ("baseline", "champion"):
         here = [m for m in here if not m.suspect]
-    if measured.outcome != "ok" or not measured.metric_version or (here and here[-1].suspect):
+    if measured.outcome not in ("ok", "stopped") or not measured.metric_version or (here and here[-1].suspect):
         return measured
     reason = suspicion(measured, here, champion, clock)
     if not reason:
         return measured
-    return replace(measured, outcome="invalid", value=None, suspect=True, reason=f"{reason}; it had {measured.value:.6f} and is repeated")
+    had = "was stopped early" if measured.value is None else f"had {measured.value:.6f}"
+    return replace(measured, outcome="invalid", value=None, suspect=True, reason=f"{reason}; it {had} and is repeated")
 
 
 def told(failed: Measurement) -> list[str]:

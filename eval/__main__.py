@@ -21,6 +21,7 @@ from pathlib import Path
 
 from eval.budget import Budget
 from eval.cache import FULL
+from eval.early import parse
 from eval.errors import RefereeError
 from eval.measure import measure
 from eval.request import Request, write
@@ -57,6 +58,10 @@ def parser() -> argparse.ArgumentParser:
     commands = main.add_subparsers(dest="command", required=True)
     run = commands.add_parser("measure", help="train a candidate and score it")
     run.add_argument("--budget", required=True, help="5m (wall time) or '10s cpu' (CPU seconds of the whole process tree)")
+    run.add_argument(
+        "--stop-above", type=parse, action="append", default=[], metavar="FRACTION:LOSS",
+        help="end the training if its reported loss is higher at that fraction of the budget; repeatable",
+    )  # fmt: skip
     run.add_argument("--keep-checkpoint", type=Path, help="also copy the checkpoint to this folder")
     saved = commands.add_parser("score", help="score a saved checkpoint")
     saved.add_argument("--checkpoint", type=Path, required=True, help="folder with model.safetensors and config.json")
@@ -124,7 +129,8 @@ def requested(args: argparse.Namespace) -> Request:
         raise RefereeError(f"--out {args.out} must name a file in a folder that exists")
     if args.probe_seed is None:
         del given["probe_seed"]
-    return Request(**given | {"readable": tuple(args.readable)})
+    lists = {name: tuple(given[name]) for name in ("readable", "stop_above") if name in given}
+    return Request(**given | lists)
 
 
 def run_machine(args: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ class RefereeError(Exception):
 
 
 class Failed(Exception):
-    """A measurement ended without a value. `outcome` is crash | timeout | oom | invalid | violation; `reason` one sentence.
+    """A measurement ended without a value. `outcome` is crash | timeout | oom | invalid | violation | stopped; `reason` one sentence.
 
     `reproduction`: the smallest case that shows a breach (`eval.agreement`); `explanation`: what the candidate's author can do about it.
     Raised anywhere inside a measurement, caught once (`eval.measure`), written into the result with `val_bpb: null`."""

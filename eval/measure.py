@@ -158,7 +158,7 @@ class Run:
         stream, output = Stream(train, request.sequence_length, request.seed), trainer.folder / "output"
         trainer.channel.send(op="go", output=str(output), seed=request.seed, dtype=str(train.dtype), **self.common)
         server = self.server = Server(
-            trainer.child, trainer.channel, trainer.memory, stream, clock, output, self.launched, self.oom_before
+            trainer.child, trainer.channel, trainer.memory, stream, clock, output, self.launched, self.oom_before, request.stop_above
         )
         limits, began = Limits(trainer.child.tree, trainer.folder), False
 
@@ -173,8 +173,13 @@ class Run:
                 self.neighbours.look()
             return all([worker.alive(self.oom_before) for worker in self.workers])
 
+        stopped = None
         try:
             training = server.run(STARTUP_SECONDS[device], watch, self.notify)
+        except Failed as failed:
+            if failed.outcome != "stopped":
+                raise
+            stopped = failed
         finally:
             self.result["neighbours"] = self.neighbours.end()
             survivors = trainer.kill()
@@ -183,6 +188,8 @@ class Run:
             raise Failed("invalid", f"processes {survivors} survived SIGKILL; the machine needs a look")
         self.neighbours.judge()
         self.neighbours.freed()
+        if stopped:  # only now: on a machine that somebody else slowed it would say nothing
+            raise stopped
         self.result |= {"train_wall_seconds": training.train_wall_seconds, "save_seconds": training.save_seconds}
         return output
 

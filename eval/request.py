@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from eval.budget import Budget
+from eval.early import Bound
 from eval.errors import RefereeError
 
 PROTOCOL = 2
@@ -38,6 +39,7 @@ class Request:
     save_bits: Path | None = None  # where to put this candidate's
     checkpoint: Path | None = None
     keep_checkpoint: Path | None = None
+    stop_above: tuple[Bound, ...] = ()  # ends a training that is clearly losing
     probe_seed: int = field(default_factory=lambda: secrets.randbits(62))  # from the system: no candidate can know it
     locks: Path = Path(tempfile.gettempdir())
 

@@ -7,13 +7,14 @@ import os
 import select
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from eval.batches import Stream
 from eval.checkpoint import allocated, clear, rehearsal
 from eval.clock import POLL_SECONDS, Clock
+from eval.early import Bound, Watch
 from eval.errors import Failed
 from eval.outcome import of_exit
 from eval.process import Child
@@ -63,12 +64,13 @@ class Server:
     """Serves `trainer` until its checkpoint is complete."""
 
     def __init__(
-        self, trainer: Child, channel: Channel, memory: int, stream: Stream, clock: Clock, output: Path, launched: float, oom_before: int
-    ):
+        self, trainer: Child, channel: Channel, memory: int, stream: Stream, clock: Clock, output: Path, launched: float, oom_before: int,
+        bounds: Sequence[Bound] = (),
+    ):  # fmt: skip
         self.trainer, self.channel, self.memory, self.stream, self.clock, self.output = trainer, channel, memory, stream, clock, output
         self.launched, self.oom_before = launched, oom_before
         self.rehearsal = output.parent.parent / "rehearsal"  # beside the trainer's folder, where it cannot write
-        self.result = Training()
+        self.result, self.watch = Training(), Watch(bounds)
         self.stopped_at: float | None = None  # clock reading at which the budget was found spent
         self.stopped_wall = 0.0
         self.done = False
@@ -185,6 +187,8 @@ class Server:
                 raise Failed("timeout", f"start-up took longer than {startup_seconds:g} s: no real batch was asked for")
             return
         spent = self.clock.spent()
+        if self.stopped_at is None and (why := self.watch.verdict(spent / budget.seconds, self.result.curve)):
+            raise Failed("stopped", why)
         if spent >= budget.seconds:
             self.stop(spent)
         if self.done:

@@ -64,7 +64,7 @@ class Scale:
 
     def loss(self, experiment: Experiment) -> tuple[float, float] | None:
         """How much worse than its champion, with the variance; None where the result says nothing about the change."""
-        screens = [m for m in experiment.runs("screen") if m.outcome == "ok" and m.value is not None]
+        screens = [m for m in experiment.runs("screen") if m.outcome == "stopped" or m.outcome == "ok" and m.value is not None]
         if not screens or experiment.verdict is None or experiment.status not in ("keep", "discard"):
             return None
         context = screens[0].context
@@ -72,7 +72,7 @@ class Scale:
         fresh = max(1, experiment.verdict.seeds)
         if experiment.verdict.delta is not None:
             delta, spread = experiment.verdict.delta, 1 / fresh + 1 / max(fresh, len(champions))
-        elif champions:
+        elif champions and all(m.value is not None for m in screens):
             delta = fmean(m.value for m in screens) - fmean(m.value for m in champions)
             spread = 1 / len(screens) + 1 / len(champions)
         else:

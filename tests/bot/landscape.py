@@ -7,17 +7,20 @@ The night around it is real: records, History, ProposalContext, the decision; on
 import math
 import random
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
 from bot.decide import next_step
 from bot.history import History
 from bot.loop import evidence
+from bot.measuring import REFRESHED
 from bot.proposers import Answer, ProposalContext
 from bot.proposers.constants import Constants, _answer, _singles, _tunables
 from bot.proposers.source import find
 from bot.proposers.space import infer, steps_between
 from bot.records import Measurement, Opened, Proposal, Verdict
+from bot.seeds import next_seed
 
 SOURCE = """\
 MATRIX_LR = 0.02  # Muon
@@ -86,32 +89,38 @@ class Valley:
 class Night:
     """Measures and decides as the loop does: screening, fresh seeds against an interleaved champion, a re-measured champion."""
 
-    settings = SimpleNamespace(direction="min", command=("a", "command"))
+    settings = SimpleNamespace(direction="min", command=("a", "command"), margin=None, limits={})
 
     def __init__(self, valley: Valley, strategy: Callable[[ProposalContext], Answer], seed: int):
         self.valley, self.strategy, self.random = valley, strategy, random.Random(f"noise {seed}")
-        self.text, self.seed, self.history = SOURCE, seed, History()
-        self.history.add(Opened(0.0, "autoresearch/x", "sha0", "main", "val_bpb", "min", "5s cpu", "c", "constants"))
-        self.measure_champion(0, "baseline")
+        self.text, self.seed, self.history, self.clock = SOURCE, seed, History(), count(1)
+        self.history.add(Opened(self.tick(), "autoresearch/x", "sha0", "main", "val_bpb", "min", "5s cpu", "c", "constants"))
+        self.measure_champion()
+
+    def tick(self) -> float:
+        return float(next(self.clock))
 
     def measure(self, id: int, role: str, sha: str, text: str) -> None:
         value = None if self.valley.crashes(text) else START + self.valley.loss(text) + self.valley.draw(self.random)
-        self.history.add(Measurement(0.0, id, role, 0, sha, 0, "ok" if value else "crash", "c", value))
+        index = len(self.history.experiments[id].runs(role)) if id in self.history.experiments else 0
+        seed = next_seed(self.history, "x", id, role, index, sha)
+        self.history.add(Measurement(self.tick(), id, role, index, sha, seed, "ok" if value else "crash", "c", value))
 
-    def measure_champion(self, id: int, role: str) -> None:
-        for _ in range(4):
-            self.measure(id, role, self.history.champion_sha, self.text)
+    def measure_champion(self) -> None:
+        sha, keeps = self.history.champion_sha, self.history.keeps
+        while len(self.history.pool(sha)) < (REFRESHED if keeps else 4):
+            self.measure(keeps[-1].id if keeps else 0, "champion" if keeps else "baseline", sha, self.text)
 
     def experiment(self) -> Answer:
         id, parent = self.history.next_id, self.history.champion_sha
         answer = self.strategy(ProposalContext({"train.py": self.text}, self.history, id, "cpu", Path(), "min", self.seed))
-        self.history.add(Proposal(0.0, id, parent, f"sha{id}", answer.hypothesis, answer.source, params=answer.params))
+        self.history.add(Proposal(self.tick(), id, parent, f"sha{id}", answer.hypothesis, answer.source, params=answer.params))
         text = answer.edits["train.py"]
         verdict = self.decide(id, text)
         self.history.add(verdict)
         if verdict.status == "keep":
             self.text = text
-            self.measure_champion(id, "champion")
+            self.measure_champion()
         return answer
 
     def decide(self, id: int, text: str) -> Verdict:
@@ -120,15 +129,15 @@ class Night:
             step = next_step(evidence(self, experiment))
             if step.action in ("keep", "discard"):
                 fresh, sha = len(experiment.runs("confirm")), f"sha{id}" if step.action == "keep" else ""
-                return Verdict(0.0, id, step.action, step.why, delta=step.delta, seeds=fresh, sha=sha)
+                return Verdict(self.tick(), id, step.action, step.why, delta=step.delta, seeds=fresh, sha=sha)
             candidate = step.action != "champion"
             self.measure(id, step.action, f"sha{id}" if candidate else experiment.proposal.parent, text if candidate else self.text)
             if experiment.measurements[-1].outcome == "crash":
-                return Verdict(0.0, id, "crash", "")
+                return Verdict(self.tick(), id, "crash", "")
 
-    def gains(self, count: int) -> list[float]:
+    def gains(self, experiments: int) -> list[float]:
         gains = []
-        for _ in range(count):
+        for _ in range(experiments):
             self.experiment()
             gains.append(self.valley.gain(self.text))
         return gains

@@ -11,7 +11,8 @@ import time
 import pytest
 
 from bot.ledger import Ledger
-from bot.loop import seed_for
+from bot.measuring import REFRESHED
+from bot.seeds import seed_for
 from tests.conftest import commit_all, git
 from tests.targets import CONFIG, SCORE, autoresearch, command_line, environment, history, make_target, patch, statuses, wait_for, walk
 
@@ -44,7 +45,7 @@ def test_the_branch_holds_one_commit_per_keep_with_evidence(night):
     assert git(root, "log", "--format=%s", f"{head}..autoresearch/demo").splitlines() == ["step 4: down, a gain", "step 0: down, a gain"]
     assert git(root, "show", "autoresearch/demo:params.py") == "X = 4.8"
     trailers = git(root, "log", "-1", "--format=%(trailers)", "autoresearch/demo")
-    assert re.search(r"^Cost: 7\.\d{4} \(-0\.\d{4}\)$", trailers, re.M) and "Seeds: 3" in trailers and "Experiment: 0005" in trailers
+    assert re.search(r"^Cost: 7\.\d{4} \(-0\.\d{4}\)$", trailers, re.M) and "Seeds: 2" in trailers and "Experiment: 0005" in trailers
 
 
 def test_the_users_checkout_and_branch_are_untouched(night):
@@ -61,15 +62,20 @@ def test_the_night_ends_with_its_files(night):
     assert (folder / "results.tsv").read_text().splitlines()[0] == "commit\tval_bpb\tmemory_gb\tstatus\tdescription"
 
 
-def test_no_seed_is_used_twice(night):
-    seeds = [m.seed for e in history(night[0]).experiments.values() for m in e.measurements]
-    assert len(seeds) == len(set(seeds)) and seed_for("demo", 1, "screen", 0) == seed_for("demo", 1, "screen", 0)
+def test_no_seed_is_used_twice_on_one_commit(night):
+    runs = [(m.sha, m.seed) for e in history(night[0]).experiments.values() for m in e.measurements]
+    assert len(runs) == len(set(runs))
+
+
+def test_a_candidate_runs_on_its_champions_seeds(night):
+    known = history(night[0]).experiments
+    assert known[1].runs("screen")[0].seed == known[0].runs("baseline")[0].seed
 
 
 def test_the_champion_is_measured_afresh_after_each_keep(night):
     past = history(night[0])
     for keep in past.keeps:
-        assert len(past.champion_runs(keep.verdict.sha, past.context)) >= 4
+        assert len(past.champion_runs(keep.verdict.sha, past.context)) >= REFRESHED
 
 
 def test_a_second_run_continues_and_repeats_nothing(night):
@@ -123,7 +129,7 @@ def test_each_way_to_fail_is_its_own_status(tmp_path, body, status, reason):
 
 
 def test_a_failure_has_no_value_however_well_its_other_runs_went(tmp_path):
-    body = f"import os, sys; sys.exit(3) if os.environ['AUTORESEARCH_SEED'] == '{seed_for('demo', 1, 'confirm', 1)}' else None"
+    body = f"import os, sys; sys.exit(3) if os.environ['AUTORESEARCH_SEED'] == '{seed_for('demo', 0, 'baseline', 2)}' else None"
     text = patch("5.0", "4.0", "crashes late").replace("@@ -1 +1 @@", "@@ -1 +1,2 @@").replace("+X = ", f"+{body}\n+X = ")
     root = make_target(tmp_path / "repo", [text])
     autoresearch(root, "run")

@@ -76,8 +76,8 @@ def test_a_lost_baseline_verdict_is_that_of_the_base_again(root):
 def test_the_seed_of_a_lost_run_is_not_used_by_another(root):
     lose(root, lambda e: e["event"] == "measurement" and e["id"] == 4 and e["role"] == "champion" and e["index"] == 1)
     autoresearch(root, "run", "--budget", "19s")
-    seeds = [m.seed for e in history(root).experiments.values() for m in e.measurements]
-    assert len(seeds) == len(set(seeds))
+    runs = [(m.sha, m.seed, m.context) for e in history(root).experiments.values() for m in e.measurements]
+    assert len(runs) == len(set(runs))
 
 
 @pytest.mark.parametrize(("patches", "status"), [(True, "keep"), (False, "invalid")])

@@ -19,8 +19,8 @@ from bot.settings import FROM_ENVIRONMENT, Settings, schema
 TOP = Path(__file__).parents[2]
 CONTRACT = {
     "name", "base", "editable", "locked", "entry", "program", "python", "corpus", "vocab_size", "sequence_length", "eval_tokens", "budget",
-    "device", "sandbox", "command", "metric", "direction", "proposer", "baseline_seeds", "max_experiments", "stop_after", "state_dir",
-    "readable",
+    "device", "sandbox", "command", "metric", "direction", "proposer", "baseline_seeds", "margin", "limits", "early_stopping", "reserve",
+    "max_experiments", "stop_after", "state_dir", "readable",
 }  # fmt: skip
 
 
@@ -59,7 +59,8 @@ def test_defaults(root):
         "name": "research", "base": "HEAD", "editable": ("train.py",), "locked": (), "program": "program.md", "command": None,
         "metric": "val_bpb", "direction": "min", "entry": "train.py", "python": "", "corpus": "embedded", "vocab_size": "auto",
         "sequence_length": "auto", "eval_tokens": "auto", "budget": "auto", "device": "auto", "sandbox": "auto", "proposer": "constants",
-        "baseline_seeds": 4, "max_experiments": None, "stop_after": "8h", "state_dir": Path(".autoresearch"), "readable": (),
+        "baseline_seeds": 4, "margin": None, "limits": {}, "early_stopping": True, "reserve": "10%",
+        "max_experiments": None, "stop_after": "8h", "state_dir": Path(".autoresearch"), "readable": (),
         "root": root,
     }  # fmt: skip
 
@@ -90,7 +91,11 @@ BAD_FIELDS = {
     "device": ["gpu", "cuda:0", "true"],
     "sandbox": ["'yes'", "docker", "false"],
     "proposer": ["llm", "replay", "'replay:'", "replay:nowhere", "replay:train.py", "constant"],
-    "baseline_seeds": ["0", "1", "2", "-4", "65", "four", "true"],
+    "baseline_seeds": ["0", "1", "3", "-4", "65", "four", "true"],
+    "margin": ["0", "-1", "small", ".inf", "true"],
+    "limits": ["3", "[a]", "{peak_memory: 3}", "{peak_memory: '< 3'}", "{peak_memory: '<= 3 parsecs'}", "{'': '<= 3'}"],
+    "early_stopping": ["3", "'on'"],
+    "reserve": ["10", "'100%'", "'-1%'", "much"],
     "max_experiments": ["0", "-1", "many", "2.5"],
     "stop_after": ["-6m", "0m", "6", "soon", "6 m"],
     "state_dir": [".", "..", "train.py", ".git", ".git/x", "3"],
@@ -115,7 +120,7 @@ def test_a_bad_value_names_its_file_line_and_field(root, field, value):
         ("editable: lib/a.py\nlocked: lib", "overlaps the editable file 'lib/a.py'"),
         ("editable: train.py\nbudget: -5m", "'-5m' is not a duration; write it like 90s, 5m"),
         ("editable: train.py\nbudget: 5m gpu", "10s cpu"),
-        ("editable: train.py\nbaseline_seeds: 2", "greater than or equal to 3; write it like `baseline_seeds: 4`"),
+        ("editable: train.py\nbaseline_seeds: 2", "greater than or equal to 4; write it like `baseline_seeds: 4`"),
         ("editable: train.py\nvocab_size: 100", "greater than or equal to 512 or 'auto'"),
         ("editable: train.py\nsequence_length: 512\neval_tokens: 256", "at least sequence_length, 512"),
         ("editable: train.py\nname: ledger", "reserved"),

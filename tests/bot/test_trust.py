@@ -80,15 +80,16 @@ class TestThroughput:
         return [(m.outcome, m.suspect) for m in night.history.experiments[1].runs(*roles)]
 
     def test_a_slow_run_of_a_known_commit_is_invalid_and_repeated(self, tmp_path):
-        night, _ = make_night(tmp_path / "repo", GAIN, once({"role": "confirm", "index": 2}, self.SLOW))
+        night, _ = make_night(tmp_path / "repo", GAIN, once({"role": "final", "index": 5}, self.SLOW))
         run_loop(night)
-        assert self.runs(night, "confirm") == [("ok", False), ("ok", False), ("invalid", True), ("ok", False)]
-        assert night.history.experiments[1].status == "keep"
+        runs = night.history.experiments[0].runs("final")
+        assert [m.outcome for m in runs if m.split == "val"] == ["ok"] * 5 + ["invalid", "ok"]
+        assert runs[5].suspect and (runs[5].sha, runs[5].seed) == (runs[6].sha, runs[6].seed)
 
     def test_its_value_is_nowhere_but_in_the_reason(self, tmp_path):
-        night, _ = make_night(tmp_path / "repo", GAIN, once({"role": "confirm", "index": 2}, self.SLOW | {"value": 1.23456}))
+        night, _ = make_night(tmp_path / "repo", GAIN, once({"role": "final", "index": 5}, self.SLOW | {"value": 1.23456}))
         run_loop(night)
-        found = next(m for m in night.history.experiments[1].measurements if m.suspect)
+        found = next(m for m in night.history.experiments[0].measurements if m.suspect)
         assert found.value is None and "throughput" in found.reason and "1.234560" in found.reason
 
     def test_a_candidate_that_is_slow_again_is_accepted(self, tmp_path):
@@ -127,8 +128,11 @@ class TestThroughput:
 
 def test_the_references_of_anyone_but_the_champion_are_deleted_before_the_next_proposal(tmp_path):
     night, referee = make_night(tmp_path / "repo", [*GAIN, patch(1.0, 9.0, "a loss"), patch(1.0, 9.5, "another loss")])
+    known = []
 
     def save(asked):
+        if asked["role"] == "screen" and asked["id"] > 1:
+            known.append([path.name for path in night.references.folder.iterdir()])
         if asked["dose"] == "heavy":
             bits = tmp_path / "bits.npz"
             bits.write_bytes(b"bits")
@@ -137,4 +141,4 @@ def test_the_references_of_anyone_but_the_champion_are_deleted_before_the_next_p
 
     referee.answer = save
     run_loop(night)
-    assert [path.name for path in night.references.folder.iterdir()] == [night.references.path(night.history.champion_sha).name]
+    assert known == [[night.references.path(night.history.champion_sha).name]] * 2

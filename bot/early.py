@@ -1,0 +1,164 @@
+"""When a screening run may be ended early: its reported loss against the champion's at the same fraction of the budget. Pure.
+
+From this night's finished runs: how far a run's loss lay above its champion's at a fraction (x), and how far its score did in the end
+(y). The line y = a + b x and its prediction interval say from which x on a run would miss the screen anyway. What counts as lost is an
+improvement that the screen would have let through: 1 in 200 of all improvements at most. Off until ENOUGH runs tell.
+
+Reported losses are the candidates' own word. A curve counts only if its end agrees with its run's score. And where a champion's curve
+was lower than its score lets expect, so much is granted to its challengers: one that reports too low has no honest one stopped.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import islice
+from statistics import fmean, median
+
+from bot.history import History
+from bot.records import Measurement
+from eval.early import Bound, reading
+
+FRACTIONS = (0.15, 0.25, 0.35, 0.5, 0.7)
+LOOKS = range(len(FRACTIONS))
+# Chance, at one look and exactly on the bound, that the run would pass the screen after all. Beyond the bound it falls quickly and few
+# runs end there: over four looks it loses 1 improvement in 200 to 300 (benchmarks/decide.py; benchmarks/curves.py on real runs).
+MISSED = 0.035
+ENOUGH = 12  # finished runs behind a line
+STEEP = 3.0  # standard errors that its slope must be above zero
+REMEMBERED = 200  # newest experiments that are looked at
+SPREADS = 4.0  # robust standard deviations that the end of a curve may be off; and x, beyond which a run bends the line more than it tells
+LEAST = 0.01  # of the loss: an end nearer than this always agrees
+MAD = 1.4826  # median absolute deviation -> standard deviation
+
+
+@dataclass(frozen=True)
+class Line:
+    """y = intercept + slope x, from `count` runs that scatter by `spread` around it."""
+
+    intercept: float
+    slope: float
+    spread: float
+    count: int
+    middle: float  # mean of x
+    width: float  # sum of squares of x around it
+
+    def __call__(self, x: float) -> float:
+        return self.intercept + self.slope * x
+
+    def first_above(self, threshold: float, runs: int) -> float:
+        """The x from which on all but MISSED of the runs end above `threshold`, against a champion of so many runs."""
+        from scipy.special import stdtrit
+
+        reach = float(stdtrit(self.count - 2, 1 - MISSED)) * self.spread
+        x = self.middle
+        for _ in range(3):  # the interval widens with x: a few rounds settle it
+            error = math.sqrt(1 + 1 / self.count + 1 / runs + (x - self.middle) ** 2 / self.width)
+            x = (threshold - self.intercept + reach * error) / self.slope
+        return x
+
+
+def fit(pairs: Sequence[tuple[float, float]]) -> Line | None:
+    """Least squares over (x, y), without the x far out: leaving out by x does not bend the line. None until it can be trusted."""
+    if len(pairs) < ENOUGH:
+        return None
+    center = median(x for x, _ in pairs)
+    reach = SPREADS * MAD * median(abs(x - center) for x, _ in pairs)
+    near = [(x, y) for x, y in pairs if abs(x - center) <= reach]
+    n, mx, my = len(near), fmean(x for x, _ in near), fmean(y for _, y in near)
+    width = sum((x - mx) ** 2 for x, _ in near)
+    if n < ENOUGH or not width:
+        return None
+    slope = sum((x - mx) * (y - my) for x, y in near) / width
+    spread = math.sqrt(sum((y - my - slope * (x - mx)) ** 2 for x, y in near) / (n - 2))
+    return Line(my - slope * mx, slope, spread, n, mx, width) if slope > STEEP * spread / math.sqrt(width) else None
+
+
+class Curves:
+    """The night's curves, and what they say about a run of the champion's next challenger."""
+
+    def __init__(self, history: History):
+        self.history = history
+        tried = islice((e for e in reversed(history.experiments.values()) if e.id and e.proposal), REMEMBERED)
+        self.tried = [(e.proposal.parent, history.compared(e, "screen", "confirm")) for e in tried]
+        self.pools = {sha: [*history.pool(sha), *history.selected(sha)] for sha in history.champions}
+        every = {id(m): m for runs in [*self.pools.values(), *(runs for _, runs in self.tried)] for m in runs}
+        ends = {key: end for key, m in every.items() if (end := _end(m)) is not None}
+        usual = median(ends.values()) if ends else 0.0
+        allowed = SPREADS * MAD * median(abs(end - usual) for end in ends.values()) if ends else 0.0
+        # a curve counts if its end agrees with its run's score as the other runs' ends do
+        counting = (every[key] for key, end in ends.items() if abs(end - usual) <= max(allowed, LEAST * _nats(every[key])))
+        self.readings = {id(m): _losses(m.curve) for m in counting}
+        self.levels = {sha: self._levels(runs) for sha, runs in self.pools.items()}
+
+    @cached_property
+    def lines(self) -> list[Line | None]:
+        """One for each fraction."""
+        return [fit([pair for parent, runs in self.tried for pair in self.pairs(runs, parent, look)]) for look in LOOKS]
+
+    def bounds(self, threshold: float) -> tuple[Bound, ...]:
+        """(fraction, loss) from which on a run would not come below `threshold`, relative to the champion's mean, at its end."""
+        found = []
+        for look, at in zip(LOOKS, self.levels[self.history.champion_sha], strict=True):
+            if (line := self.lines[look]) and at:
+                granted = max(0.0, self.hidden(line, look))
+                found.append((FRACTIONS[look], round(at.loss + line.first_above(threshold + granted, at.runs), 4)))
+        return tuple(found)
+
+    def predicted(self, m: Measurement, parent: str) -> float | None:
+        """The value, relative to the champion's mean, that a stopped run was heading for."""
+        for look in reversed(LOOKS):
+            line, at, loss = self.lines[look], self.levels.get(parent, [None] * len(LOOKS))[look], _losses(m.curve)[look]
+            if line and at and loss is not None:
+                return line(loss - at.loss)
+        return None
+
+    def pairs(self, runs: Iterable[Measurement], parent: str, look: int) -> list[tuple[float, float]]:
+        """(x, y) of each run that counts, against the champion `parent`."""
+        at = self.levels[parent][look] if parent in self.levels else None
+        known = ((self.readings[id(m)][look], m.value) for m in runs if at and id(m) in self.readings)
+        return [(loss - at.loss, value - at.value) for loss, value in known if loss is not None]
+
+    def hidden(self, line: Line, look: int) -> float:
+        """How much worse the champions scored than their curves let expect, added up from the base to this one."""
+        total = 0.0
+        for keep in self.history.keeps:
+            if keep.proposal and (pairs := self.pairs(self.pools[self.history.sha_of(keep)], keep.proposal.parent, look)):
+                total += fmean(y - line(x) for x, y in pairs)
+        return total
+
+    def _levels(self, runs: Sequence[Measurement]) -> "list[Level | None]":
+        """Where a champion is at each fraction, by its runs that count, those that selected it too; at least two."""
+        known = [(self.readings[id(m)], m.value) for m in runs if id(m) in self.readings]
+        return [Level.of([(losses[look], value) for losses, value in known if losses[look] is not None]) for look in LOOKS]
+
+
+@dataclass(frozen=True)
+class Level:
+    """Mean loss and mean score of a champion's runs."""
+
+    loss: float
+    value: float
+    runs: int
+
+    @classmethod
+    def of(cls, known: Sequence[tuple[float, float]]) -> "Level | None":
+        return cls(fmean(loss for loss, _ in known), fmean(value for _, value in known), len(known)) if len(known) > 1 else None
+
+
+@lru_cache(4096)
+def _losses(curve: tuple[float, ...]) -> tuple[float | None, ...]:
+    """At each of FRACTIONS, and at the end."""
+    points = list(zip(curve[::2], curve[1::2], strict=False))
+    return tuple(reading(points, fraction) for fraction in (*FRACTIONS, 1.0))
+
+
+def _nats(m: Measurement) -> float:
+    """The score as a loss: nats per scored token."""
+    return m.bits * math.log(2) / m.scored_tokens
+
+
+def _end(m: Measurement) -> float | None:
+    """How far the curve's end lies above the scored loss; None for a run without curve or text (a command's)."""
+    last = _losses(m.curve)[-1]
+    return last - _nats(m) if last is not None and m.scored_tokens else None

@@ -1,0 +1,46 @@
+"""Ends a training that is clearly losing: bounds on the reported loss at fractions of the budget, set by whoever asks (`bot.early`).
+
+The loss is the candidate's own word and never a score: one that reports too high ends itself, one that reports too low costs time.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+from eval.errors import RefereeError
+
+WINDOW = 0.1  # of the budget: what is averaged before each look, two points of the curve (`eval.training.CURVE_POINTS`)
+
+Bound = tuple[float, float]  # fraction of the budget, highest loss that may go on (nats)
+
+
+def reading(curve: Sequence[Sequence[float]], fraction: float) -> float | None:
+    """Mean loss just before `fraction` of the budget, of a curve of (fraction, loss) points; None where it has no point."""
+    seen = [loss for at, loss in curve if fraction - WINDOW <= at < fraction]
+    return sum(seen) / len(seen) if seen else None
+
+
+def parse(text: str) -> Bound:
+    """`0.4:3.51`. RefereeError otherwise."""
+    try:
+        fraction, loss = (float(part) for part in text.split(":"))
+    except ValueError:
+        raise RefereeError(f"--stop-above {text} must be FRACTION:LOSS, such as 0.4:3.51") from None
+    if not (0 < fraction < 1 and math.isfinite(loss)):
+        raise RefereeError(f"--stop-above {text}: the fraction must lie between 0 and 1, the loss must be a number")
+    return fraction, loss
+
+
+class Watch:
+    """Looks once at each bound, as soon as the training has passed its fraction."""
+
+    def __init__(self, bounds: Sequence[Bound]):
+        self.due = sorted(bounds)
+
+    def verdict(self, progress: float, curve: Callable[[], Sequence[Sequence[float]]]) -> str | None:
+        """Why the training is to end now, or None. `curve()` is asked for only when a look is due."""
+        while self.due and progress >= self.due[0][0]:
+            fraction, most = self.due.pop(0)
+            loss = reading(curve(), fraction)
+            if loss is not None and loss > most:
+                return f"stopped after {fraction:.0%} of its budget: its loss was {loss:.4f}, at most {most:.4f} goes on"
+        return None
