@@ -17,7 +17,7 @@ class Checkpoints:
     def kept(self) -> set[tuple[str, int]]:
         """(sha, seed) of every whole one."""
         names = (path.name.rpartition("-") for path in self.folder.glob("*-*") if not path.name.startswith("."))
-        return {(sha, int(seed)) for sha, _, seed in names}
+        return {(sha, int(seed)) for sha, _, seed in names if seed.isdecimal()}
 
     def take(self, folder: Path, sha: str, seed: int) -> None:
         """Moves a finished one in; whoever looks sees all of it or nothing."""

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+LARGEST = 1e100  # of which squares can still be added up; not a number either: nan
 METRIC = re.compile(r"^METRIC\s+([A-Za-z_][\w.\-]*)\s*=\s*(\S+)\s*$")
 
 
@@ -51,4 +52,4 @@ def _number(text: str) -> float | None:
         value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if abs(value) < LARGEST else None

@@ -14,7 +14,7 @@ from statistics import fmean
 from typing import Literal
 
 from .report.text import Scale
-from .stats import Comparison, Noise, compare, squares, variance
+from .stats import ROUNDING, Comparison, Noise, compare, squares, variance
 
 SCREEN = 0.15  # one-sided p
 SUCCESS = {False: 0.008, True: 0.07}  # by whether candidates' noise is known; from the second fresh run on, for one has no scatter
@@ -52,8 +52,10 @@ class Evidence:
 
     @property
     def equal(self) -> float:
-        """The margin, in the metric's unit."""
-        return MARGIN * sqrt(variance(self.noise.champion, squares(self.champion))[0]) if self.margin is None else self.margin
+        """The margin, in the metric's unit; without noise what rounding may do."""
+        if self.margin is not None:
+            return self.margin
+        return max(MARGIN * sqrt(variance(self.noise.champion, squares(self.champion))[0]), 100 * ROUNDING * abs(self.mean))
 
     @property
     def threshold(self) -> float:

@@ -22,8 +22,9 @@ from eval.early import Bound, reading
 FRACTIONS = (0.15, 0.25, 0.35, 0.5, 0.7)
 LOOKS = range(len(FRACTIONS))
 # Chance, at one look and exactly on the bound, that the run would pass the screen after all. Beyond the bound it falls quickly and few
-# runs end there: over four looks it loses 1 improvement in 200 to 300 (benchmarks/decide.py; benchmarks/curves.py on real runs).
-MISSED = 0.035
+# runs end there: over all looks it loses 1 improvement in 200 to 300 (benchmarks/decide.py; benchmarks/curves.py on real runs).
+MISSED = 0.015
+DOUBT = 2.0  # standard errors in favour of a champion's challengers
 ENOUGH = 12  # finished runs behind a line
 STEEP = 3.0  # standard errors that its slope must be above zero
 REMEMBERED = 200  # newest experiments that are looked at
@@ -45,6 +46,10 @@ class Line:
 
     def __call__(self, x: float) -> float:
         return self.intercept + self.slope * x
+
+    def doubt(self, x: float, *runs: int) -> float:
+        """Square of the standard error of a mean of so many runs there, against means of as many more."""
+        return self.spread**2 * (1 / self.count + sum(1 / n for n in runs) + (x - self.middle) ** 2 / self.width)
 
     def first_above(self, threshold: float, runs: int) -> float:
         """The x from which on all but MISSED of the runs end above `threshold`, against a champion of so many runs."""
@@ -80,7 +85,7 @@ class Curves:
     def __init__(self, history: History):
         self.history = history
         tried = islice((e for e in reversed(history.experiments.values()) if e.id and e.proposal), REMEMBERED)
-        self.tried = [(e.proposal.parent, history.compared(e, "screen", "confirm")) for e in tried]
+        self.tried = [(e.proposal.parent, history.compared(e, "screen", "confirm")) for e in tried if e.status != "keep"]
         self.pools = {sha: [*history.pool(sha), *history.selected(sha)] for sha in history.champions}
         every = {id(m): m for runs in [*self.pools.values(), *(runs for _, runs in self.tried)] for m in runs}
         ends = {key: end for key, m in every.items() if (end := _end(m)) is not None}
@@ -92,17 +97,22 @@ class Curves:
         self.levels = {sha: self._levels(runs) for sha, runs in self.pools.items()}
 
     @cached_property
+    def known(self) -> list[list[tuple[float, float]]]:
+        """(x, y) for each fraction. None of a kept change: its own curve is what `hidden` looks at."""
+        return [[pair for parent, runs in self.tried for pair in self.pairs(runs, parent, look)] for look in LOOKS]
+
+    @cached_property
     def lines(self) -> list[Line | None]:
-        """One for each fraction."""
-        return [fit([pair for parent, runs in self.tried for pair in self.pairs(runs, parent, look)]) for look in LOOKS]
+        """y by x, one for each fraction."""
+        return [fit(pairs) for pairs in self.known]
 
     def bounds(self, threshold: float) -> tuple[Bound, ...]:
         """(fraction, loss) from which on a run would not come below `threshold`, relative to the champion's mean, at its end."""
         found = []
         for look, at in zip(LOOKS, self.levels[self.history.champion_sha], strict=True):
-            if (line := self.lines[look]) and at:
-                granted = max(0.0, self.hidden(line, look))
-                found.append((FRACTIONS[look], round(at.loss + line.first_above(threshold + granted, at.runs), 4)))
+            hidden = self.hidden(look)
+            if (line := self.lines[look]) and at and hidden is not None:
+                found.append((FRACTIONS[look], round(at.loss + max(0.0, hidden) + line.first_above(threshold, at.runs), 4)))
         return tuple(found)
 
     def predicted(self, m: Measurement, parent: str) -> float | None:
@@ -119,13 +129,20 @@ class Curves:
         known = ((self.readings[id(m)][look], m.value) for m in runs if at and id(m) in self.readings)
         return [(loss - at.loss, value - at.value) for loss, value in known if loss is not None]
 
-    def hidden(self, line: Line, look: int) -> float:
-        """How much worse the champions scored than their curves let expect, added up from the base to this one."""
-        total = 0.0
+    def hidden(self, look: int) -> float | None:
+        """How much lower the champions' curves may have been than their scores let expect, added up from the base to this one: x by y, for
+        y by x bends to the mean; DOUBT standard errors more than it seems. None where that is not known."""
+        expected = fit([(y, x) for x, y in self.known[look]]) if self.history.keeps else None
+        total = doubt = 0.0
         for keep in self.history.keeps:
-            if keep.proposal and (pairs := self.pairs(self.pools[self.history.sha_of(keep)], keep.proposal.parent, look)):
-                total += fmean(y - line(x) for x, y in pairs)
-        return total
+            parent = keep.proposal.parent if keep.proposal else ""
+            if pairs := self.pairs(self.pools[self.history.sha_of(keep)], parent, look):
+                if not expected:
+                    return None
+                y = fmean(y for _, y in pairs)
+                total += expected(y) - fmean(x for x, _ in pairs)
+                doubt += expected.doubt(y, len(pairs), self.levels[parent][look].runs)
+        return total + DOUBT * math.sqrt(doubt)
 
     def _levels(self, runs: Sequence[Measurement]) -> "list[Level | None]":
         """Where a champion is at each fraction, by its runs that count, those that selected it too; at least two."""

@@ -7,6 +7,7 @@
       latency: "<= 3.5"             # a METRIC that the target's command prints
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from statistics import fmean
@@ -25,8 +26,10 @@ def parse(text: str) -> tuple[str, float, bool]:
     found = LIMIT.fullmatch(text)
     if not found or found[3] not in (*UNITS, "%"):
         raise ValueError(f"{text!r} is not a limit; write it like `<= 110%` (of the baseline's), `<= 40GB` or `>= 1.5e5`")
-    share = found[3] == "%"
-    return found[1], float(found[2]) * (0.01 if share else UNITS[found[3]]), share
+    share, number = found[3] == "%", float(found[2])
+    if not math.isfinite(number):
+        raise ValueError(f"{text!r} is no limit: nothing is larger")
+    return found[1], number * (0.01 if share else UNITS[found[3]]), share
 
 
 def value(m: Measurement, name: str) -> float | None:
@@ -45,11 +48,13 @@ def broken(limits: Mapping[str, str], baseline: Sequence[Measurement], runs: Seq
         if usual is None:
             known = ", ".join([*KNOWN, *sorted({k for m in baseline for k in m.metrics})])
             raise UsageError(f"limits: the baseline's runs have no {name}; there is {known}")
+        if share and usual <= 0:
+            raise UsageError(f"limits: {name} is {usual:g} in the baseline, and a share of that says nothing; write a number for it")
         limit, found = number * usual if share else number, _mean(runs, name)
         if found is None:
             return f"{name} was not measured, and its limit is {text}"
         if found > limit if sign == "<=" else found < limit:
-            return f"{name} is {found:,.6g}, the limit is {sign} {limit:,.6g}" + (f" ({number:.0%} of the baseline's)" if share else "")
+            return f"{name} is {found:,.6g}, the limit is {sign} {limit:,.6g}" + (f" ({100 * number:g}% of the baseline's)" if share else "")
     return ""
 
 

@@ -74,12 +74,12 @@ def due(history: History) -> bool:
 def suspicion(values: Sequence[float], others: Squares) -> str:
     """`drift` if the newest AFTER runs of a champion's pool, in order of time, differ from the ones before; `look again` if so far only
     the last one seems to; else empty."""
-    if len(values) < 4 or _p(values[:-1], values[-1:], others) >= SUSPICIOUS:
-        return ""
-    jumped = len(values) > 2 + AFTER and _p(values[:-AFTER], values[-AFTER:], others) < JUMPED
-    return "drift" if jumped else "look again"
+    if len(values) > 2 + AFTER and _p(values[:-AFTER], values[-AFTER:], others) < JUMPED:  # first: a jump hides its own second run
+        return "drift"
+    return "look again" if len(values) > 3 and _p(values[:-1], values[-1:], others) < SUSPICIOUS else ""
 
 
 def _p(before: Sequence[float], after: Sequence[float], others: Squares) -> float:
-    p = compare(before, after, [None] * len(after), Noise(others, others)).p()
+    ss, freedom = squares(before)  # the same commit: what its earlier runs scatter holds for the later ones, other champions or not
+    p = compare(before, after, [None] * len(after), Noise(others, (others[0] + ss, others[1] + freedom))).p()
     return 2 * min(p, 1 - p)

@@ -73,12 +73,12 @@ def groups(found: Sequence[Hunk], build: Callable[[Sequence[Hunk]], Texts | None
 
 
 def _closed(chosen: set[int], found: Sequence[Hunk], build: Callable, stack: Texts) -> set[int]:
-    """`chosen` and the hunks that use names which only `chosen` brought; all of them where that does not make it whole."""
+    """`chosen` and the hunks that use names which only `chosen` brought, or took names that it uses; all where that does not do."""
     for _ in found:
         missing = lost(stack, build([found[i] for i in sorted(chosen)]))
         if missing == set():
             return chosen
-        users = {i for i, hunk in enumerate(found) if missing and _mentions("".join(hunk.new), missing)}
+        users = {i for i, hunk in enumerate(found) if missing and _mentions("".join(hunk.old + hunk.new), missing)}
         if users <= chosen:
             break
         chosen = chosen | users
@@ -94,7 +94,7 @@ def lost(before: Texts, after: Texts | None) -> set[str] | None:
         if path.endswith(".py") and text != before[path]:
             try:
                 missing |= unbound(text) - unbound(before[path])
-            except (SyntaxError, ValueError, RecursionError):
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
                 return None
     return missing
 
@@ -109,6 +109,8 @@ def unbound(text: str) -> set[str]:
             case ast.Name(id=name) | ast.arg(arg=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 bound.add(name)
             case ast.ClassDef(name=name) | ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                bound.add(name)
+            case ast.MatchMapping(rest=str(name)):
                 bound.add(name)
             case ast.Import(names=names) | ast.ImportFrom(names=names):
                 bound |= {(alias.asname or alias.name).partition(".")[0] for alias in names}

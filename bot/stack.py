@@ -3,7 +3,7 @@
 1. Leave one out, the weakest evidence first: runs of the stack without that part against the stack's own. What is surely worth less
    than the margin is pruned, one part at a time, since two parts may each be spare only while the other is there.
 2. The same by hunk, where a change has several that do not depend on each other.
-3. The final stack against the base, interleaved, on seeds and in runs that selected nothing, until p < PROVED. The headline.
+3. The final stack against the base, interleaved, on seeds and in runs that selected nothing, until p < LOOK. The headline.
 4. Their checkpoints once on the sealed split.
 
 A change is *confirmed* by the evidence of the search, where that would survive among all changes ever tried, or by leave-one-out; each
@@ -22,14 +22,13 @@ from bot.records import Experiment, Measurement, Pruned, Variant
 from bot.stats import Comparison, discoveries
 
 RATE = 0.05  # false discoveries among what is labelled confirmed, at most, on average
-PROVED = 0.001  # p of the final comparison
+PROVED = 0.001  # chance that the final comparison proves a gain that is none
+LOOK = 0.00015  # p that it takes at one look; there is one after every run from FINAL to MOST_FINAL (tests/bot/test_stack.py)
 FINAL, MOST_FINAL = 3, 12  # runs of each side
 MAX_FAILED = 3  # failed runs of one thing in one `run` before it is left alone
 OUT, MOST_OUT = 3, 6  # runs of the stack without a part: before it is judged, and at most
 CLEAR = 0.01  # p at which a part needs no more runs
 SPARE = 0.05  # p of "it is worth the margin or more" below which it is pruned
-
-Name = tuple[tuple[int, ...], tuple[int, ...]]  # ids, hunks
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,7 @@ class Stack:
     @property
     def proved(self) -> bool:
         headline = self.headline()
-        return bool(headline) and not self.final_needed and headline.p() < PROVED
+        return bool(headline) and not self.final_needed and headline.p() < LOOK
 
     def _leave_out(self, spare: float) -> Step | None:
         parts = [v for v in self.order(everything=math.isinf(spare)) if not self.broken(v)]

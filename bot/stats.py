@@ -16,6 +16,7 @@ NOISIER, ODD = 0.1, 0.05  # p at which candidates are called noisier than champi
 MOST = 0.95  # correlation of runs that share a seed beyond which we claim no more
 
 Squares = tuple[float, int]  # sum of squared deviations from the own mean, degrees of freedom
+Variance = tuple[float, int]  # of one run, degrees of freedom
 
 
 def squares(values: Sequence[float]) -> Squares:
@@ -46,6 +47,7 @@ class Noise:
     champion: Squares = (0.0, 0)
     candidate: Squares = (0.0, 0)
     pairing: float = 0.0
+    one: bool = False  # both sides are champions, or nearly: one noise for them, and nobody else's
 
     @property
     def known(self) -> bool:
@@ -55,25 +57,31 @@ class Noise:
     @property
     def alike(self) -> "Noise":
         """For two commits that both were champions, or nearly."""
-        return Noise(self.champion, self.champion, self.pairing)
+        return Noise(self.champion, pairing=self.pairing, one=True)
 
-    def of_candidate(self, champion: Squares, own: Squares = (0.0, 0)) -> tuple[float, int]:
-        """Variance and degrees of freedom of a candidate's run. Once known: one noise for all, unless candidates are seen to scatter more
-        than champions. Before: what candidates show alone, and never less than the champions'."""
+    def sides(self, champion: Squares, own: Squares = (0.0, 0)) -> tuple[Variance, Variance]:
+        """Of a champion's run and of a candidate's. Once known: one noise for all, unless candidates are seen to scatter more than
+        champions. Before: what candidates show alone, and never less than the champions'."""
         usual, theirs = variance(self.champion, champion), variance(self.candidate, own)
-        if not self.known:
-            return max(usual[0], theirs[0]), theirs[1]
-        return theirs if exceeds(theirs, usual, NOISIER) else variance(self.champion, champion, self.candidate, own)
+        if not self.one and not self.known:
+            return usual, (max(usual[0], theirs[0]), theirs[1])
+        if not self.one and exceeds(theirs, usual, NOISIER):
+            return usual, theirs
+        both = variance(self.champion, champion, self.candidate, own)
+        return both, both
+
+    def of_candidate(self, champion: Squares, own: Squares = (0.0, 0)) -> Variance:
+        return self.sides(champion, own)[1]
 
 
-def exceeds(one: tuple[float, int], other: tuple[float, int], p: float) -> bool:
+def exceeds(one: Variance, other: Variance, p: float) -> bool:
     """Whether a variance is larger than another one by more than chance (one-sided F test)."""
     from scipy.special import fdtri
 
     return one[1] > 0 and other[1] > 0 and one[0] > other[0] * float(fdtri(one[1], other[1], 1 - p))
 
 
-def variance(*groups: Squares) -> tuple[float, int]:
+def variance(*groups: Squares) -> Variance:
     """Of one run, and its degrees of freedom; (0, 0) without any two equal runs."""
     ss, df = sum(ss for ss, _ in groups), sum(df for _, df in groups)
     return (ss / df, df) if df else (0.0, 0)
@@ -115,14 +123,16 @@ def compare(champion: Sequence[float], candidate: Sequence[float], partners: Seq
     luck = [champion[p] - level if p is not None else 0.0 for p in partners]
     adjusted = [x - rho * d for x, d in zip(candidate, luck, strict=True)]
     shared = sum(p is not None for p in partners) / n
-    usual, usual_df = variance(noise.champion, squares(champion))
-    theirs, theirs_df = noise.of_candidate(squares(champion), squares(candidate))
+    (usual, usual_df), (theirs, theirs_df) = sides = noise.sides(squares(champion), squares(candidate))
     single, own = theirs * (1 - rho * rho * shared), variance(squares(adjusted))  # of one adjusted run
+    together = sides[0] is sides[1]
     if exceeds(own, (single, theirs_df), ODD):
-        single, theirs_df = own
+        (usual, usual_df), (single, theirs_df), together = variance(noise.champion, squares(champion)), own, False
     a, b = single / n, usual * (1 - rho * shared) ** 2 / m
     floor = max(ROUNDING * abs(level), sys.float_info.min)  # a metric without noise still has rounding
-    freedom = (a + b) ** 2 / (a * a / max(1, theirs_df) + b * b / max(1, usual_df)) if a + b else max(1, usual_df)
+    part = a / (a + b) if a + b else 0.0
+    welch = 1 / (part**2 / max(1, theirs_df) + (1 - part) ** 2 / max(1, usual_df))
+    freedom = max(1, usual_df) if together else welch  # one estimate for both sides is no two independent ones
     return Comparison(fmean(adjusted) - level, max(math.sqrt(a + b), floor), freedom)
 
 
@@ -140,7 +150,7 @@ def correlation(pairs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> flo
             freedom += len(candidate) - 1
     if freedom < 5 or not sxx * syy:
         return 0.0
-    r = min(MOST, sxy / math.sqrt(sxx * syy))
+    r = max(-MOST, min(MOST, sxy / math.sqrt(sxx * syy)))
     return max(0.0, math.tanh(math.atanh(r) - 1 / math.sqrt(freedom - 2)))
 
 

@@ -144,8 +144,8 @@ def run_machine(args: argparse.Namespace) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    args = parser().parse_args(argv)
     try:
+        args = parser().parse_args(argv)
         return run_machine(args) if args.command == "machine" else run_measure(args)
     except RefereeError as error:
         print(error, file=sys.stderr)

@@ -1,6 +1,7 @@
 """The decision's promises, by simulation with fixed seeds: noise does not get kept, real gains do."""
 
 import random
+from dataclasses import replace
 from math import ceil
 from statistics import fmean
 
@@ -135,6 +136,10 @@ class TestShorter:
 
     def test_the_margin_of_the_settings_wins(self):
         assert next_step(Evidence(POOL, 10.05, shorter=True, margin=0.01)).action == "discard"
+
+    def test_in_a_metric_without_noise_the_same_value_is_equal(self):
+        same = Evidence((5.0,) * 4, 5.0, (5.0,) * 2, (None, None), shorter=True)
+        assert next_step(same).action == "keep" and next_step(replace(same, shorter=False)).action == "discard"
 
     def test_the_verdict_says_so(self):
         why = next_step(Evidence(POOL * 2, 10.0, (10.0, 9.95, 10.0), (None,) * 3, shorter=True, margin=0.5)).why
