@@ -33,7 +33,7 @@ def events(experiments: int):
         t = 1e9 + 400.0 * id
         if id:
             change = f"MATRIX_LR 0.02 -> {rng.uniform(0.01, 0.04):.4f}"
-            yield Proposal(t, id, "b" * 40, "a" * 40, change, "constants", 1, 1, {"MATRIX_LR": 0.03})
+            yield Proposal(t, id, "b" * 40, "a" * 40, change, "constants", 1, 1, 0, {"MATRIX_LR": 0.03})
         roles = ["baseline"] * 4 if not id else ["screen"] + (["confirm", "confirm", "champion", "confirm"] if id % 10 == 0 else [])
         for index, role in enumerate(roles):
             curve = tuple(round(x, 5) for i in range(20) for x in (i / 20, rng.uniform(3, 9)))

@@ -14,7 +14,7 @@ EARLY, EARLY_AMONG, EARLY_GAIN = 3, 6, (0.004, 0.001)  # so many of the first so
 TOKENS, BYTES = 1000, 4000  # scored: nats per token = value * BYTES / TOKENS * ln 2
 # A run's curve at a fraction of the budget shows its own final value, with this error in standard deviations of a run:
 # what `benchmarks/curves.py study` measured on 96 real runs at `5s cpu` (docs/deciding.md)
-CARRIED = {0.15: 1.11, 0.25: 0.67, 0.35: 0.51, 0.5: 0.48, 0.7: 0.52}
+CARRIED = {0.15: 0.84, 0.25: 0.76, 0.35: 0.62, 0.5: 0.60, 0.7: 0.63}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 Weaker than the referee: the candidate's code runs in the process that prints the number. What it prints is read strictly,
 and only if the command exits 0."""
 
-import math
 import re
 import shutil
 from pathlib import Path

@@ -15,7 +15,7 @@ from .decide import told
 from .history import History
 from .measuring import champion_role, measure_champion, take, watch
 from .records import Experiment, Pruned, Variant
-from .stack import Stack
+from .stack import Stack, Step
 
 if TYPE_CHECKING:
     from .loop import Night
@@ -28,22 +28,28 @@ def run(night: "Night", left: Callable[["Night"], float | None] | None = None) -
         prepare(night)
         stack = Stack(night.history, night.settings.margin)
         step = stack.next_step(left(night), night.checkpoints.kept())
-        match step.action:
-            case "done":
-                return
-            case "ablate":
-                take(night, step.variant.id, "ablate", step.variant.sha)
-            case "champion":
-                take(night, champion_role(night)[1], "champion", stack.whole)
-                watch(night)
-            case "final":
-                take(night, 0, "final", step.side, keep=True)
-            case "sealed":
-                night.record(night.score(step.run))
-                night.checkpoints.drop(step.run.sha, step.run.seed)  # not before: a reading that no record tells of would be lost
-            case "prune":
-                prune(night, stack, step.variant)
-                measure_champion(night)  # what selected it is not where it stands
+        if step.action == "done":
+            return
+        act(night, stack, step)
+
+
+def act(night: "Night", stack: Stack, step: Step) -> None:
+    match step.action:
+        case "ablate":
+            take(night, step.variant.id, "ablate", step.variant.sha)
+        case "champion":
+            take(night, champion_role(night)[1], "champion", stack.whole)
+            watch(night)
+        case "final":
+            take(night, 0, "final", step.side, keep=True)
+        case "sealed":
+            read = night.score(step.run)
+            night.record(read)
+            night.checkpoints.drop(step.run.sha, step.run.seed)  # not before: a reading that no record tells of would be lost
+            night.observer.run_finished(read)
+        case "prune":
+            prune(night, stack, step.variant)
+            measure_champion(night)  # what selected it is not where it stands
 
 
 def prepare(night: "Night") -> None:

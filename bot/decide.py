@@ -16,8 +16,8 @@ from typing import Literal
 from .report.text import Scale
 from .stats import ROUNDING, Comparison, Noise, compare, squares, variance
 
-SCREEN = 0.15  # one-sided p
-SUCCESS = {False: 0.008, True: 0.07}  # by whether candidates' noise is known; from the second fresh run on, for one has no scatter
+SCREEN = 1.5  # standard errors; no test, for it counts for nothing afterwards
+SUCCESS = {False: 0.005, True: 0.1}  # by whether candidates' noise is known; from the second fresh run on, for one has no scatter
 FUTILE = (0.53, 0.48, 0.42, 0.37, 0.32, 0.27, 0.23)  # after 1, 2, ... fresh runs; one more is the most there are
 MOST = len(FUTILE) + 1
 LEAST_POOL, PER_FRESH = 2, 0.7  # champion runs that a test needs: so many, and for each fresh run so many
@@ -60,15 +60,12 @@ class Evidence:
     @property
     def threshold(self) -> float:
         """How far from the champion's mean a promising screening run is at least, in the metric's unit; a shorter one may lose a little."""
-        from scipy.special import stdtrit
-
         if self.shorter:
             return self.sign * self.equal
-        usual, freedom = variance(self.noise.champion, squares(self.champion))
-        single = self.noise.of_candidate(squares(self.champion))[0] if self.noise.known else usual
+        (usual, _), (single, _) = self.noise.sides(squares(self.champion))
         rho = self.noise.pairing if self.screen_partner is not None else 0.0
         error = sqrt(single * (1 - rho * rho) + usual * (1 - rho) ** 2 / (len(self.champion) + len(self.selecting)))
-        return self.sign * float(stdtrit(max(1, freedom), SCREEN)) * error
+        return -self.sign * SCREEN * error
 
     @property
     def screened(self) -> float:

@@ -24,7 +24,7 @@ LOOKS = range(len(FRACTIONS))
 # Chance, at one look and exactly on the bound, that the run would pass the screen after all. Beyond the bound it falls quickly and few
 # runs end there: over all looks it loses 1 improvement in 200 to 300 (benchmarks/decide.py; benchmarks/curves.py on real runs).
 MISSED = 0.015
-DOUBT = 2.0  # standard errors in favour of a champion's challengers
+DOUBT = 2.0  # standard errors from which on a champion is held to hide something, and that are then granted on top
 ENOUGH = 12  # finished runs behind a line
 STEEP = 3.0  # standard errors that its slope must be above zero
 REMEMBERED = 200  # newest experiments that are looked at
@@ -131,7 +131,7 @@ class Curves:
 
     def hidden(self, look: int) -> float | None:
         """How much lower the champions' curves may have been than their scores let expect, added up from the base to this one: x by y, for
-        y by x bends to the mean; DOUBT standard errors more than it seems. None where that is not known."""
+        y by x bends to the mean. Where that is no chance, DOUBT standard errors more than it seems. None where it is not known."""
         expected = fit([(y, x) for x, y in self.known[look]]) if self.history.keeps else None
         total = doubt = 0.0
         for keep in self.history.keeps:
@@ -142,7 +142,8 @@ class Curves:
                 y = fmean(y for _, y in pairs)
                 total += expected(y) - fmean(x for x, _ in pairs)
                 doubt += expected.doubt(y, len(pairs), self.levels[parent][look].runs)
-        return total + DOUBT * math.sqrt(doubt)
+        reach = DOUBT * math.sqrt(doubt)
+        return total + reach if total > reach else total
 
     def _levels(self, runs: Sequence[Measurement]) -> "list[Level | None]":
         """Where a champion is at each fraction, by its runs that count, those that selected it too; at least two."""

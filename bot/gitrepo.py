@@ -95,6 +95,13 @@ class GitRepo:
         stamp |= {f"GIT_{who}_DATE": f"@{int(at)} +0000" for who in ("AUTHOR", "COMMITTER")}
         return self._git("commit-tree", tree, "-p", parent, "-F", "-", stdin=message, env=stamp).strip()
 
+    def begin(self, message: str) -> None:
+        """Makes a repository of the folder, with all its files in the first commit of `main`."""
+        who = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in IDENTITY.items()}
+        self._git("init", "--quiet", "--initial-branch=main")
+        self._git("add", "--all")
+        self._git("-c", "commit.gpgSign=false", "commit", "--quiet", "--message", message, env=who)
+
     def tree_of(self, sha: str) -> str:
         return self._git("rev-parse", "--verify", f"{sha}^{{tree}}").strip()
 

@@ -70,8 +70,13 @@ class History:
     @property
     def base(self) -> str:
         """The commit that research began from; where the line that opened it is lost, what its first runs measured."""
-        first = self.experiments.get(0)
-        return self.opened.base if self.opened else first.measurements[0].sha if first and first.measurements else ""
+        first = self.experiments[0].runs("baseline") if 0 in self.experiments else []
+        return self.opened.base if self.opened else first[0].sha if first else ""
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything rests on the base; comparisons of two commits do not."""
+        return any(id or e.runs("baseline") for id, e in self.experiments.items())
 
     @property
     def context(self) -> str:
@@ -207,7 +212,7 @@ class History:
         return experiment
 
     def _open(self, event: Opened) -> None:
-        self.opened = self.opened or event
+        self.opened = self.opened if self.opened and self.begun else event
         self.last_opened, self.last_stopped = event, None
 
     def _propose(self, event: Proposal) -> None:

@@ -54,7 +54,8 @@ def broken(limits: Mapping[str, str], baseline: Sequence[Measurement], runs: Seq
         if found is None:
             return f"{name} was not measured, and its limit is {text}"
         if found > limit if sign == "<=" else found < limit:
-            return f"{name} is {found:,.6g}, the limit is {sign} {limit:,.6g}" + (f" ({100 * number:g}% of the baseline's)" if share else "")
+            of = f" ({100 * number:g}% of the baseline's)" if share else ""
+            return f"{name} is {found:,.6g}, the limit is {sign} {limit:,.6g}{of}"
     return ""
 
 

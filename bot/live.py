@@ -11,7 +11,7 @@ from rich.text import Text
 
 from bot.history import History
 from bot.records import Experiment, Measurement
-from bot.report import facts, files, terminal
+from bot.report import facts, files, runs, terminal
 from bot.report.screen import Now, Screen
 from bot.report.text import Scale, duration, plain
 from bot.settings import Settings
@@ -142,9 +142,9 @@ def opening(settings: Settings, history: History) -> str:
 
 
 def run_line(m: Measurement, scale: Scale) -> str:
-    result = scale.value(m.value) if m.outcome == "ok" else f"{m.outcome}: {m.reason}"
+    result = scale.value(m.value) if m.outcome == "ok" else f"{runs.ended(m)}: {m.reason}"
     where = f", isolation {m.isolation}" if m.isolation else ""
-    return f"{m.id:04d} {m.role} run {m.index + 1}, seed {m.seed}: {result} in {duration(m.seconds)}{where}"
+    return f"{m.id:04d} {runs.word(m.role)} run {m.index + 1}, seed {m.seed}: {result} in {duration(m.seconds)}{where}"
 
 
 def verdict_line(experiment: Experiment) -> str:
@@ -162,5 +162,5 @@ def conclude(console: Console, history: History, settings: Settings | None) -> N
     console.print(terminal.summary(history))
     if settings and files.folder(settings).exists():
         console.print(Text(f"report, picture and table: {files.folder(settings)}"), soft_wrap=True)
-    if history.keeps and facts.change(history) and history.opened:
+    if history.stack and facts.change(history) and history.opened:
         console.print(Text(f"take it: git merge {plain(history.opened.branch)}"), soft_wrap=True)

@@ -74,11 +74,7 @@ class Night:
 
 def run_loop(night: Night) -> str:
     """Runs until a limit, a signal or the proposer's end; returns the reason."""
-    for verdict in lost_verdicts(night.history, night.repo):
-        night.record(verdict)
-    for prune in lost_prunes(night.history, night.repo, night.settings.branch):
-        night.record(prune)
-    sync_branch(night)
+    restore(night)
     while True:
         confirm.prepare(night)
         measure_champion(night)
@@ -92,6 +88,15 @@ def run_loop(night: Night) -> str:
         run_experiment(night, experiment)
     confirm.run(night)
     return reason
+
+
+def restore(night: Night) -> None:
+    """Closes the ledger's gaps and brings the branch to its champion, before anything is measured."""
+    for verdict in lost_verdicts(night.history, night.repo):
+        night.record(verdict)
+    for prune in lost_prunes(night.history, night.repo, night.settings.branch):
+        night.record(prune)
+    sync_branch(night)
 
 
 def run_experiment(night: Night, experiment: Experiment) -> None:

@@ -17,14 +17,18 @@ if TYPE_CHECKING:
 REFRESHED = 1  # runs of a new champion on fresh seeds before the next proposal
 
 
-def take(night: "Night", id: int, role: Role, sha: str, **how: Any) -> Measurement:
-    """One measurement, recorded. A champion that fails ends the night: there is nothing to compare with."""
+def take(night: "Night", id: int, role: Role, sha: str, seed: int | None = None, champion: str = "", **how: Any) -> Measurement:
+    """One measurement, recorded. A champion that fails ends the night: there is nothing to compare with.
+
+    Without a `seed` it is `bot.seeds`'; `champion`: whose bits say where to probe, by default the one that the experiment challenges."""
     history, known = night.history, night.history.experiments.get(id)
     earlier = known.runs(role) if known else []
     index = max((m.index for m in earlier), default=-1) + 1  # not their count: a line may be lost, and its seed is used up
-    seed = next_seed(history, night.settings.name, id, role, index, sha)
+    if seed is None:
+        seed = next_seed(history, night.settings.name, id, role, index, sha)
     night.observer.run_started(role, index, seed)
-    champion = known.proposal.parent if known and known.proposal and not known.verdict else history.champion_sha
+    if not champion:
+        champion = known.proposal.parent if known and known.proposal and not known.verdict else history.champion_sha
     dose = "light" if role == "screen" else "heavy"  # all that counts as evidence; a candidate can work out its role from its seed
     measurement = night.measure(id=id, role=role, index=index, sha=sha, seed=seed, dose=dose, champion=champion, **how)
     others = history.champion_runs(champion, measurement.context)

@@ -1,9 +1,8 @@
 """The night's noise: how much equal runs differ, whether sharing a seed helps, and whether the machine still is what it was. Pure."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import Any
 
 from bot.history import History
 from bot.records import Experiment, Measurement
@@ -22,10 +21,13 @@ class NightNoise:
         self.tested = list(islice(_tested(history), REMEMBERED))
         self.pools = {sha: history.pool(sha) for sha in history.champions}
         self.runs = {e.id: history.compared(e, "confirm") for e in self.tested}
+        self.squares = [{name: squares([m.value for m in runs]) for name, runs in groups.items() if len(runs) > 1}
+                        for groups in (self.pools, self.runs)]  # fmt: skip
 
     def of_others(self, *groups: str | int) -> Noise:
         """Without the groups that are compared themselves: a champion's by its sha, a candidate's by its id."""
-        return Noise(pooled(_squares(self.pools, groups)), pooled(_squares(self.runs, groups)), self.pairing)
+        champions, candidates = (pooled([found for name, found in known.items() if name not in groups]) for known in self.squares)
+        return Noise(champions, candidates, self.pairing)
 
     @cached_property
     def pairing(self) -> float:
@@ -35,10 +37,6 @@ class NightNoise:
     def sigma(self) -> float:
         """Standard deviation of one run of a champion."""
         return variance(self.of_others().champion)[0] ** 0.5
-
-
-def _squares(groups: Mapping[Any, Sequence[Measurement]], without: Collection[str | int]) -> list[Squares]:
-    return [squares([m.value for m in runs]) for name, runs in groups.items() if name not in without and len(runs) > 1]
 
 
 def _tested(history: History) -> Iterator[Experiment]:

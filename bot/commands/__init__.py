@@ -1,12 +1,16 @@
 """One file per subcommand, imported only when it is used (`bot.cli`). Here: what each of them needs to start."""
 
+import os
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 if TYPE_CHECKING:
+    from bot.loop import Night
     from bot.settings import Settings
 
 CONFIG = "autoresearch.yml"
@@ -57,3 +61,50 @@ def load_settings(**overrides: Any) -> "Settings":
 
     given = {name: value for name, value in overrides.items() if value is not None}
     return Settings.load(repository(), place().config, given)
+
+
+def measures(command: Callable[..., None]) -> Callable[..., None]:
+    """Options of a command that measures for an existing research: they say which one, and what its runs are."""
+    for option in (
+        click.option("--name", help="Name of the research."),
+        click.option("--budget", help="Training time of one measurement, as `run` had it."),
+        click.option("--device", help="cpu, cuda or mps, as `run` had it."),
+    ):
+        command = option(command)
+    return command
+
+
+def act(settings: "Settings", work: Callable[["Night"], str], stream: TextIO, summary: bool = False) -> "Night":
+    """Opens a night for `work`, which returns why it ended, and records the end, whatever it is. `stream` shows what happens.
+
+    A signal is such an end: the night comes back as far as it got, and `night.stop` has the exit code."""
+    from bot.errors import StopNow
+    from bot.live import make_observer
+    from bot.night import open_night
+    from bot.records import Stopped
+    from bot.report import write_all
+    from bot.signals import Stop
+    from eval.sandbox import shield
+
+    shield()  # before any candidate runs: as the same user it could read our environment, where there is no sandbox
+    observer = make_observer(stream)
+    stop = Stop.from_environment(os.environ)
+    stop.install()
+    with open_night(settings, settings.root / place().config, observer, stop) as night:
+        stop.notify, stop.preparing = observer.note, False
+        observer.started(night.settings, night.history)
+        reason = "ended by an error"
+        try:
+            reason = work(night)
+        except StopNow as error:
+            reason = str(error)
+        finally:
+            pending = night.history.pending
+            night.record(Stopped(time.time(), reason, pending.id if pending else None))
+            write_all(night.history, night.ledger, night.settings)
+            if summary:
+                observer.finished(night.history, reason)
+            elif stop.soft:
+                observer.note(f"ended: {reason}; what was measured counts")
+            observer.close()
+    return night

@@ -19,7 +19,7 @@ from . import load_settings
 @click.option("--name", help="Name of the research.")
 def command(statuses: str | None, since: str | None, limit: int | None, grep: str | None, as_json: bool, name: str | None) -> None:
     """The experiments in order, the newest last."""
-    from bot.report import data, facts, files, text
+    from bot.report import data, decisions, facts, files, text
 
     wanted = known(statuses)
     start = began(since) if since else None
@@ -30,8 +30,8 @@ def command(statuses: str | None, since: str | None, limit: int | None, grep: st
     found = [e for e in found if not grep or (e.proposal and grep.lower() in e.proposal.hypothesis.lower())]
     found = found[-limit:] if limit else found
     if as_json:
-        context = facts.shown_context(history)
-        click.echo(text.dumps([data.experiment(e, context, history) for e in found]))
+        context, decided = facts.shown_context(history), decisions.Decisions(history)
+        click.echo(text.dumps([data.experiment(e, context, history, decided) for e in found]))
         return
     from bot.report import terminal
 

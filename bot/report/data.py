@@ -1,14 +1,21 @@
 """What `--json` prints: plain dicts with documented, stable keys. Numbers that were not measured are null.
 
 experiment: id, status, hypothesis, source, params, parent, commit, added, removed, value, fresh (true: `value` is the mean of
-fresh-seed runs; false: one screening run), delta, low, high, seeds, why, leak_bound (kept: of its heavy run), at. `show` adds runs
-and patch.
-run: role, index, seed, outcome, reason, value, seconds, train_seconds, eval_seconds, steps, tokens, peak_memory, context, sha, curve
+fresh-seed runs; false: one screening run), delta, low, high, seeds, why, leak_bound (kept: of its heavy run), at, drifted (true: it was
+decided while the machine drifted); of a kept one also label (confirmed, unproven, pruned), effect (what it is worth, negative: lower,
+with its 95 % interval effect_low, effect_high) and label_why, else null. `show` adds runs and patch. Status `stopped`: the night's end
+interrupted it, and the next one continues it.
+run: role (baseline, champion, screen, confirm, retest, ablate: the stack without the change, final: base and champion at the end,
+compare), index, seed, outcome, reason, value, seconds, train_seconds, eval_seconds, steps, tokens, peak_memory, context, sha, curve
 (pairs of fraction and loss), log_tail, split, isolation, isolation_note, dose, leak, leak_bound, audit_gap, audit_error (all bits per
 byte), audit_z, cpu_others, suspect (invalid for its throughput), explanation and reproduction of a violation.
-status: branch, metric, direction, state, base, champion, best, baseline, baseline_seeds, noise, change (start, now, delta, low, high,
-seeds, fresh) or null, counts, tried, seconds (training, scoring, startup, saving, bot, total), runs, isolation (level -> runs),
-sealed_reads, context, updated, headline, oddities.
+Outcome `stopped`: a screening run was ended early, since it was clearly losing; its value is null, its experiment a discard.
+status: branch, metric, direction, state, base, champion, best, baseline, baseline_seeds, noise, change (start, start_seeds, now, seeds,
+delta, low, high, fresh, p, proved; p is null until the final comparison has run) or null, sealed (the same on the sealed split) or null,
+counts, tried, pruned (ids taken out again), expected_false_keeps (at most), screened and stopped_early (screening runs that did not fail,
+and those of them that were stopped early), drifts (at, since, why, decided: ids), seconds (training, scoring, startup, saving, bot,
+total), allocation (seconds of runs: screening, confirming, champion, leave_one_out, final, compare, failures; saved_by_stopping: an
+estimate), runs, isolation (level -> runs), sealed_reads, context, updated, headline, oddities.
 """
 
 from dataclasses import asdict
@@ -18,10 +25,15 @@ from typing import Any
 from bot.history import History
 from bot.records import Experiment, Measurement
 from bot.report import facts, proof
+from bot.report.allocation import allocation, spent
+from bot.report.decisions import Decisions
 
 
-def experiment(found: Experiment, context: str, history: History) -> dict[str, Any]:
+def experiment(found: Experiment, context: str, history: History, known: Decisions | None = None) -> dict[str, Any]:
+    """`known`: of the history, where several experiments are asked for."""
+    known = known or Decisions(history)
     proposal, verdict = found.proposal, found.verdict
+    label = known.labels.get(found.id) if found.status == "keep" else None
     value, fresh = facts.shown_value(found, context)
     checked = proof.heavy(found)
     return {
@@ -43,6 +55,12 @@ def experiment(found: Experiment, context: str, history: History) -> dict[str, A
         "why": verdict.why if verdict else None,
         "leak_bound": checked.leak_bound if checked else None,
         "at": began(found),
+        "drifted": found.id in known.drifted,
+        "label": label.status if label else None,
+        "effect": label.effect if label else None,
+        "effect_low": label.low if label else None,
+        "effect_high": label.high if label else None,
+        "label_why": label.why if label else None,
     }
 
 
@@ -65,7 +83,8 @@ def curve(m: Measurement) -> list[tuple[float, float]]:
 
 
 def status(history: History, state: str) -> dict[str, Any]:
-    start, found, spent = facts.baseline(history), facts.change(history), facts.spent(history)
+    known, start, took, time = Decisions(history), facts.baseline(history), spent(history), allocation(history)
+    found, sealed = facts.change(history, known), facts.final(known, "sealed")
     return {
         "branch": history.opened.branch if history.opened else None,
         "metric": history.metric,
@@ -73,19 +92,26 @@ def status(history: History, state: str) -> dict[str, Any]:
         "state": state,
         "base": history.base,
         "champion": history.champion_sha,
-        "best": facts.standing(history),
+        "best": facts.standing(history, known),
         "baseline": fmean(start) if start else None,
         "baseline_seeds": len(start),
         "noise": facts.noise(history),
-        "change": asdict(found) | {"delta": found.delta} if found else None,
+        "change": asdict(found) if found else None,
+        "sealed": {k: v for k, v in asdict(sealed).items() if k not in ("fresh", "proved")} if sealed else None,
         "counts": history.counts(),
         "tried": history.tried,
-        "seconds": {k: v for k, v in asdict(spent).items() if k != "runs"} | {"total": spent.total},
-        "runs": spent.runs,
+        "pruned": [id for id, label in known.labels.items() if label.status == "pruned"],
+        "expected_false_keeps": known.false_keeps,
+        "screened": time.screened,
+        "stopped_early": time.stopped,
+        "drifts": [{"at": d.at, "since": d.since, "why": d.why, "decided": known.during(d)} for d in history.drifts],
+        "seconds": {k: v for k, v in asdict(took).items() if k != "runs"} | {"total": took.total},
+        "allocation": time.seconds | {"saved_by_stopping": time.saved},
+        "runs": took.runs,
         "isolation": dict(proof.levels(history)),
         "sealed_reads": proof.sealed_reads(history),
         "context": history.context,
         "updated": history.last_at or None,
-        "headline": facts.headline(history),
+        "headline": facts.headline(history, known),
         "oddities": list(history.oddities),
     }

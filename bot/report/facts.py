@@ -1,77 +1,45 @@
 """The numbers every view shows, computed once: where the metric stood, where it stands, the noise, the time."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, variance
+from itertools import groupby
+from statistics import fmean
 
 from bot.history import History
 from bot.records import Experiment, Measurement
-from bot.report.text import Scale, duration
+from bot.report.allocation import FAILURES
+from bot.report.decisions import Decisions
+from bot.report.text import Scale
+from bot.stack import LOOK
+from bot.stats import Noise, compare, squares, variance
 
-FAILURES = ("crash", "timeout", "oom", "invalid", "violation")
 STATUSES = ("keep", "discard", *FAILURES, "stopped", "running")
-# Student's t, two-sided 95 %, for 1 to 30 degrees of freedom.
-T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
-       2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042)  # fmt: skip
+ENDING = ("baseline", "champion", "screen", "confirm", "retest", "final")  # roles whose failure is the experiment's own
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """From the base to the champion, in the metric's unit, within one context."""
+    """From the base to the champion, in the metric's unit, within one context and with no drift in between."""
 
     start: float
     start_seeds: int
     now: float
     seeds: int
-    low: float | None  # 95 % interval of now - start
+    delta: float
+    low: float | None  # 95 % interval of delta
     high: float | None
     fresh: bool  # False: `now` rests on the runs that decided the keep
-
-    @property
-    def delta(self) -> float:
-        return self.now - self.start
+    p: float | None = None  # of the final comparison; None where there is none
+    proved: bool = False  # it is below LOOK
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """Wall seconds by purpose. `bot` is what is left: proposing, deciding, git, waiting."""
-
-    training: float
-    startup: float
-    saving: float
-    scoring: float
-    bot: float
-    runs: int
-
-    @property
-    def total(self) -> float:
-        return self.training + self.startup + self.saving + self.scoring + self.bot
-
-    def text(self) -> str:
-        parts = {"training": self.training, "scoring": self.scoring, "start-up": self.startup, "saving": self.saving}
-        shares = ", ".join(f"{name} {duration(s)}" for name, s in (parts | {"everything else": self.bot}).items() if s)
-        return f"{duration(self.total)} in {self.runs} runs" + (f": {shares}" if shares else "")
-
-
-def t95(degrees: float) -> float:
-    whole = max(1, math.floor(degrees))
-    return T95[whole - 1] if whole <= 30 else 1.96 + 2.46 / whole
-
-
-def interval(before: list[float], after: list[float]) -> tuple[float, float] | tuple[None, None]:
-    """95 % interval of mean(after) - mean(before): Welch's from three values each, one shared variance below that."""
-    n, m = len(before), len(after)
-    if not n or not m or n + m < 3:
+def interval(before: Sequence[float], after: Sequence[float], noise: Noise) -> tuple[float, float] | tuple[None, None]:
+    """95 % interval of mean(after) - mean(before); `noise`: of other groups of equal runs."""
+    if not before or not after or len(before) + len(after) < 3:
         return None, None
-    spread_n, spread_m = (variance(x) if len(x) > 1 else 0.0 for x in (before, after))
-    degrees = float(n + m - 2)
-    error = (spread_n * (n - 1) + spread_m * (m - 1)) / degrees * (1 / n + 1 / m)
-    if n > 2 and m > 2 and spread_n + spread_m > 0:
-        error = spread_n / n + spread_m / m
-        degrees = error**2 / ((spread_n / n) ** 2 / (n - 1) + (spread_m / m) ** 2 / (m - 1))
-    half = t95(degrees) * math.sqrt(error)
-    delta = fmean(after) - fmean(before)
-    return delta - half, delta + half
+    found = compare(before, after, [None] * len(after), noise)
+    return found.delta - found.half(), found.delta + found.half()
 
 
 def shown_context(history: History) -> str:
@@ -80,42 +48,97 @@ def shown_context(history: History) -> str:
     return history.context if history.context in known or not known else known[-1]
 
 
+def stretch(history: History, at: float) -> int:
+    """How many drifts came before. Only runs of one stretch may be compared."""
+    return sum(drift.at < at for drift in history.drifts)
+
+
+def measured(history: History, sha: str) -> list[list[Measurement]]:
+    """Good runs of a champion in the shown context that no keep was decided on: a list for each stretch that has any, oldest first."""
+    runs = history.champion_runs(sha, shown_context(history))
+    return [list(group) for _, group in groupby(runs, key=lambda m: stretch(history, m.at))]
+
+
 def baseline(history: History) -> list[float]:
-    return [m.value for m in history.champion_runs(history.base, shown_context(history))]
+    found = measured(history, history.base)
+    return [m.value for m in found[-1]] if found else []
 
 
 def noise(history: History) -> float | None:
     """Standard deviation between seeds of one commit, pooled over the commits measured more than once."""
-    groups = [values for values in history.samples(shown_context(history)) if len(values) > 1]
-    degrees = sum(len(g) - 1 for g in groups)
-    return math.sqrt(sum(variance(g) * (len(g) - 1) for g in groups) / degrees) if degrees else None
+    groups = [[m.value for m in group] for sha in history.champions for group in measured(history, sha)]
+    found, degrees = variance(*map(squares, groups))
+    return math.sqrt(found) if degrees else None
 
 
 def remeasured(history: History, experiment: Experiment) -> list[float]:
     """Values of a kept change on seeds drawn after it was kept."""
-    return [m.value for m in history.champion_runs(history.sha_of(experiment), shown_context(history))]
+    found = measured(history, history.sha_of(experiment))
+    return [m.value for m in found[0]] if found else []
 
 
-def change(history: History) -> Change | None:
-    """None without a keep, or where base and champion were never measured in one context."""
+def standing_runs(history: History, sha: str, where: int) -> tuple[list[Measurement], bool]:
+    """Runs of a champion in one stretch of the shown context, and whether they are fresh: else they selected it."""
+    context = shown_context(history)
+    fresh = [m for m in history.champion_runs(sha, context) if stretch(history, m.at) == where]
+    return fresh or [m for m in history.selected(sha) if m.context == context and stretch(history, m.at) == where], bool(fresh)
+
+
+def level(history: History, sha: str, where: int) -> float | None:
+    """A champion's mean in one stretch."""
+    runs, _ = standing_runs(history, sha, where)
+    return fmean(m.value for m in runs) if runs else None
+
+
+def change(history: History, known: Decisions | None = None) -> Change | None:
+    """The final comparison; until it has run, the champion's other runs against the baseline's. None without a keep, or where base and
+    champion were never measured in one context without a drift in between."""
     if not history.keeps:
         return None
-    last, context, start = history.keeps[-1], shown_context(history), baseline(history)
-    fresh = remeasured(history, last)
-    now = fresh or values(last, context, "confirm")
-    if not start or not now:
+    known = known or Decisions(history)
+    return final(known) or _preliminary(known)
+
+
+def final(known: Decisions, split: str = "val") -> Change | None:
+    """Base and champion in runs that selected nothing, once there are any."""
+    history, stack = known.history, known.stack
+    if not history.keeps or not (found := stack.headline(split)):
         return None
-    return Change(fmean(start), len(start), fmean(now), len(now), *interval(start, now), bool(fresh))
+    sides = [[m.value for m in stack.final(sha, split)] for sha in (history.base, stack.whole)]
+    start, now = map(fmean, sides)
+    delta, half = stack.sign * found.delta, found.half()
+    proved = split == "val" and stack.proved
+    return Change(start, len(sides[0]), now, len(sides[1]), delta, delta - half, delta + half, True, found.p(), proved)
 
 
-def standing(history: History) -> float | None:
+def _preliminary(known: Decisions) -> Change | None:
+    history, champion, start = known.history, known.history.champion_sha, measured(known.history, known.history.base)
+    if not start:
+        return None
+    now, fresh = standing_runs(history, champion, stretch(history, start[-1][-1].at))
+    if not now:
+        return None
+    before, after = ([m.value for m in runs] for runs in (start[-1], now))
+    low, high = interval(before, after, known.stack.noise.of_others(history.base, champion).alike)
+    return Change(fmean(before), len(before), fmean(after), len(after), fmean(after) - fmean(before), low, high, fresh)
+
+
+def standing(history: History, known: Decisions | None = None) -> float | None:
     """The champion's value in the shown context, so that it may stand beside the baseline's."""
-    found, start = change(history), baseline(history)
-    return found.now if found else fmean(start) if start and not history.keeps else history.best
+    if found := change(history, known):
+        return found.now
+    runs = measured(history, history.champion_sha)
+    return fmean(m.value for m in runs[-1]) if runs else history.best
+
+
+def counted(status: str, count: int) -> str:
+    """`3 keep`. An experiment that the night's end interrupted is not one whose run was stopped early."""
+    return f"{count} {status}{' (to be continued)' if status == 'stopped' else ''}"
 
 
 def values(experiment: Experiment, context: str, *roles: str) -> list[float]:
-    return [m.value for m in experiment.runs(*roles) if m.outcome == "ok" and m.value is not None and m.context == context]
+    runs = (m for m in experiment.runs(*roles) if m.outcome == "ok" and m.value is not None and m.split != "sealed")
+    return [m.value for m in runs if m.context == context]
 
 
 def shown_value(experiment: Experiment, context: str) -> tuple[float | None, bool]:
@@ -130,8 +153,8 @@ def shown_value(experiment: Experiment, context: str) -> tuple[float | None, boo
 
 
 def failure(experiment: Experiment) -> Measurement | None:
-    """The run that ended it."""
-    return next((m for m in reversed(experiment.measurements) if m.outcome != "ok"), None)
+    """The newest run that failed, which ended it. Neither a run that was stopped early nor a stack that fails without a part is one."""
+    return next((m for m in reversed(experiment.runs(*ENDING)) if m.outcome in FAILURES), None)
 
 
 def last_run(history: History) -> Measurement | None:
@@ -142,54 +165,74 @@ def last_run(history: History) -> Measurement | None:
     return runs[-1] if runs else None
 
 
-def spent(history: History) -> Spent:
-    training = startup = saving = scoring = 0.0
-    runs = 0
-    for experiment in history.experiments.values():
-        for m in experiment.measurements:
-            startup += m.startup_seconds
-            saving += m.save_seconds
-            scoring += m.eval_seconds
-            training += max(0.0, m.seconds - m.startup_seconds - m.save_seconds - m.eval_seconds)
-            runs += 1
-    measured = training + startup + saving + scoring
-    return Spent(training, startup, saving, scoring, max(0.0, history.wall_seconds - measured), runs)
-
-
-def headline(history: History) -> str:
+def headline(history: History, known: Decisions | None = None) -> str:
     start, metric, tried = baseline(history), history.metric, history.tried
+    known = known or Decisions(history)
     if not start:
         return f"Nothing to compare yet: the baseline has no {metric} measurement."
     scale = Scale(fmean(start))
     sd = noise(history)
     base = f"{scale.value(fmean(start))} ({_seeds(len(start))}{f', noise sd {scale.value(sd)}' if sd is not None else ''})"
-    if found := change(history):
-        return _gain(history, found, scale, tried)
+    if found := change(history, known):
+        return _gain(known, found, scale)
     if history.keeps:
-        return f"{_kept(history, tried)}, but base and champion were not measured in the same context, so no number is claimed."
+        where = "in the same context" + (" without a drift in between" if history.drifts else "")
+        return f"{_kept(known)}, but base and champion were not measured {where}, so no number is claimed."
     if not tried:
         return f"The baseline's {metric} is {base}; no experiment has finished yet."
     return f"No change beat the noise: {tried} tried, none kept; {metric} stays at {base}."
 
 
-def _gain(history: History, found: Change, scale: Scale, tried: int) -> str:
-    better = history.improves(found.now, found.start)
+def sealed(known: Decisions, reads: int) -> str:
+    """The same comparison on text that steered nothing, as a sentence; empty while it has not been read."""
+    if not reads:
+        return ""
+    count = f"read {reads} time{'s' * (reads != 1)}"
+    if not (found := final(known, "sealed")):
+        return f"The sealed split was {count}; that does not compare the champion with the base yet."
+    shown = f"{size(found, Scale(found.start))} on {found.seeds} v {_seeds(found.start_seeds)}, {chance(found.p)}"
+    return f"On the sealed split, which steered nothing: {shown}; {count}."
+
+
+def chance(p: float) -> str:
+    return f"p = {p:.1g}" if p >= 1e-6 else "p < 0.000001"
+
+
+def size(found: Change, scale: Scale) -> str:
+    """`0.0119 lower (95 % interval 0.0107 to 0.0131)`."""
     word = {True: "lower", False: "higher"}[found.delta < 0]
+    bounds = scale.spread(found.low, found.high) or "unknown"
+    if distinct(found):
+        near, far = sorted((abs(found.low), abs(found.high)))
+        bounds = f"{scale.value(near)} to {scale.value(far)}"
+    return f"{scale.value(abs(found.delta))} {word} (95 % interval {bounds})"
+
+
+def distinct(found: Change) -> bool:
+    """Whether its interval leaves zero out."""
+    return found.low is not None and found.low * found.high > 0
+
+
+def _gain(known: Decisions, found: Change, scale: Scale) -> str:
     share = f", {abs(found.delta / found.start):.1%}" if found.start else ""
-    near, far = sorted((found.low, found.high), key=lambda x: abs(x)) if found.low is not None else (None, None)
-    if near is not None and near * far > 0:
-        doubt, bounds = "", f" (95 % interval {scale.value(abs(near))} to {scale.value(abs(far))})"
+    text = f"{known.history.metric} {scale.value(found.start)} → {scale.value(found.now)}: {size(found, scale)}{share}, "
+    if found.p is not None:
+        text += f"on {_seeds(found.seeds)} against {found.start_seeds} of the base, none of which selected anything; "
+        text += f"proved ({chance(found.p)})" if found.proved else f"not proved yet ({chance(found.p)}; proved is below {LOOK:g})"
+        text += f"; {_kept(known)}."
     else:
-        doubt, bounds = " Not distinguishable from noise yet.", f" (95 % interval {scale.spread(found.low, found.high) or 'unknown'})"
-    seeds = f"{found.seeds} fresh seed{'s' * (found.seeds != 1)}" if found.fresh else f"the {_seeds(found.seeds)} that selected it"
-    text = f"{history.metric} {scale.value(found.start)} → {scale.value(found.now)}: "
-    text += f"{scale.value(abs(found.delta))} {word}{bounds}{share}, "
-    text += f"on {seeds} against {found.start_seeds} of the baseline; {_kept(history, tried)}."
-    return text + doubt + ("" if better else " This is worse than the baseline.")
+        seeds = f"{found.seeds} fresh seed{'s' * (found.seeds != 1)}" if found.fresh else f"the {_seeds(found.seeds)} that selected it"
+        text += f"on {seeds} against {found.start_seeds} of the baseline; {_kept(known)}."
+        text += " Not confirmed yet: the final comparison has not run." if distinct(found) else " Not distinguishable from noise yet."
+    return text + ("" if known.history.improves(found.start + found.delta, found.start) else " This is worse than the baseline.")
 
 
-def _kept(history: History, tried: int) -> str:
-    return f"{len(history.keeps)} of {tried} change{'s' * (tried != 1)} kept"
+def _kept(known: Decisions) -> str:
+    history = known.history
+    gone, partly = len(history.keeps) - len(history.stack), len(known.partly)
+    text = f"{len(history.keeps)} of {history.tried} change{'s' * (history.tried != 1)} kept"
+    out = [f"{gone} of them"] * bool(gone) + [f"parts of {partly}"] * bool(partly)
+    return text + (f", {' and '.join(out)} taken out again" if out else "")
 
 
 def _seeds(count: int) -> str:

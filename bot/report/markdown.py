@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from bot.history import History
 from bot.records import Experiment, Measurement
-from bot.report import facts, proof, reproduce
-from bot.report.text import Scale, fence, md, plain
+from bot.report import facts, kept, proof, reproduce
+from bot.report.allocation import Allocation, allocation, spent
+from bot.report.decisions import MARKED, Decisions
+from bot.report.text import Scale, fence, md
 
 if TYPE_CHECKING:
     from bot.settings import Settings
@@ -20,29 +22,34 @@ LISTED = 200  # per group: the ledger has all of them
 
 def render(history: History, problems: Sequence[str] = (), settings: "Settings | None" = None, picture: str = "progress.png") -> str:
     name = history.opened.branch if history.opened else "autoresearch"
+    known, time = Decisions(history), allocation(history)
     sections = [
         f"# {md(name)}",
-        f"**{md(facts.headline(history))}**",
+        f"**{md(facts.headline(history, known))}**",
+        md(facts.sealed(known, proof.sealed_reads(history))),
         proof.warning(history),
         f"![Every experiment and the champion's {md(history.metric)}]({picture})" if history.experiments else "",
-        _glance(history),
-        _kept(history),
+        _glance(history, time),
+        kept.section(known),
         proof.section(history),
-        _rejected(history),
-        _failed(history),
+        kept.drifts(known),
+        _rejected(known),
+        _failed(known),
+        time.section(),
         _problems(history, problems),
         reproduce.section(history, settings),
-        reproduce.taking(history),
+        reproduce.taking(known),
         reproduce.weaker(history),
         f"<sub>{ESCAPED.format(SOURCES[reproduce.is_command(history)])}</sub>",
     ]
     return "\n\n".join(s for s in sections if s) + "\n"
 
 
-def _glance(history: History) -> str:
+def _glance(history: History, time: Allocation) -> str:
     counts, run, opened = history.counts(), facts.last_run(history), history.last_opened
-    rows = [("Experiments", ", ".join(f"{counts[s]} {s}" for s in facts.STATUSES if counts.get(s)) or "none yet")]
-    rows.append(("Time", facts.spent(history).text()))
+    rows = [("Experiments", ", ".join(facts.counted(s, counts[s]) for s in facts.STATUSES if counts.get(s)) or "none yet")]
+    rows.append(("Early stopping", time.stopping)) if time.stopped else None
+    rows.append(("Time", spent(history).text()))
     if start := facts.baseline(history):
         scale, sd = Scale(fmean(start)), facts.noise(history)
         noise = f", noise sd {scale.value(sd)} between seeds" if sd is not None else ""
@@ -63,35 +70,8 @@ def _glance(history: History) -> str:
     return "\n".join(["## At a glance", "", "| | |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows)])
 
 
-def _kept(history: History) -> str:
-    if not history.keeps:
-        return ""
-    rows = ["| # | Change | Δ (95 % interval) | Seeds | Re-measured | Lines | Commit |", "|---|---|---|---|---|---|---|"]
-    rows += [_kept_row(history, e) for e in history.keeps]
-    note = (
-        "Δ is against the champion of that moment, on fresh seeds; the screening run never counts. A value that won is on average a little "
-        "too good. *Re-measured* is the same commit on seeds drawn after it was kept: it carries no such luck."
-    )
-    return "\n".join(["## What was kept", "", *rows, "", note])
-
-
-def _kept_row(history: History, experiment: Experiment) -> str:
-    verdict, proposal = experiment.verdict, experiment.proposal
-    again, scale = facts.remeasured(history, experiment), Scale(verdict.value)
-    spread = scale.spread(verdict.low, verdict.high)
-    cells = [
-        f"{experiment.id:04d}",
-        md(proposal.hypothesis, 160) if proposal else "(proposal lost)",
-        scale.delta(verdict.delta) + (f" ({spread})" if spread else ""),
-        str(verdict.seeds),
-        f"{scale.value(fmean(again))} ({len(again)})" if again else "not yet",
-        f"+{proposal.added} −{proposal.removed}" if proposal else "–",
-        f"`{plain(history.sha_of(experiment))[:7]}`",
-    ]
-    return f"| {' | '.join(cells)} |"
-
-
-def _rejected(history: History) -> str:
+def _rejected(known: Decisions) -> str:
+    history = known.history
     found = [e for e in history.experiments.values() if e.status == "discard"]
     if not found:
         return ""
@@ -100,11 +80,13 @@ def _rejected(history: History) -> str:
     for experiment in found[-LISTED:]:
         value, fresh = facts.shown_value(experiment, context)
         shown = Scale(value).value(value) + ("" if fresh or value is None else " (one run)")
-        rows.append(f"| {experiment.id:04d} | {_idea(experiment)} | {shown} | {md(experiment.verdict.why, 200)} |")
+        rows.append(f"| {known.number(experiment)} | {_idea(experiment)} | {shown} | {md(experiment.verdict.why, 200)} |")
+    rows += ["", MARKED] if known.drifted.intersection(e.id for e in found) else []
     return "\n".join(["## What did not work", "", *_details("discard", len(found), rows)])
 
 
-def _failed(history: History) -> str:
+def _failed(known: Decisions) -> str:
+    history = known.history
     out: list[str] = []
     for status in facts.FAILURES:
         found = [e for e in history.experiments.values() if e.status == status]
@@ -115,7 +97,7 @@ def _failed(history: History) -> str:
             run = facts.failure(experiment)
             last = next((line for line in reversed(run.log_tail.splitlines()) if line.strip()), "") if run else ""
             why = experiment.verdict.why or (run.reason if run else "")
-            rows.append(f"| {experiment.id:04d} | {_idea(experiment)} | {md(why, 160)} | {md(last, 160) or '–'} |")
+            rows.append(f"| {known.number(experiment)} | {_idea(experiment)} | {md(why, 160)} | {md(last, 160) or '–'} |")
         rows += _newest_failure([run for e in found if (run := facts.failure(e))])
         out += [*_details(status, len(found), rows), ""]
     return "\n".join(["## Failures", "", *out]).rstrip() if out else ""

@@ -7,7 +7,8 @@ from rich.text import Text
 
 from bot.history import History
 from bot.records import Experiment, Measurement
-from bot.report import data, facts, proof, terminal
+from bot.report import data, facts, kept, proof, runs, terminal
+from bot.report.decisions import MARKED, Decisions
 from bot.report.text import Scale, block, duration, plain
 
 ROWS, COLUMNS = 8, 60
@@ -30,7 +31,7 @@ def render(history: History, experiment: Experiment, diff: str) -> RenderableTyp
 
 
 def _head(history: History, experiment: Experiment) -> Text:
-    proposal, verdict, status = experiment.proposal, experiment.verdict, experiment.status
+    proposal, verdict, status, known = experiment.proposal, experiment.verdict, experiment.status, Decisions(history)
     text = Text.assemble((f"{experiment.id:04d} ", "bold"), (status, f"bold {terminal.color(status)}"), "  ")
     text.append(terminal.what(experiment, 0))
     if verdict:
@@ -39,7 +40,13 @@ def _head(history: History, experiment: Experiment) -> Text:
             numbers = Scale(verdict.value)
             spread = numbers.spread(verdict.low, verdict.high)
             text.append(f"\n{numbers.value(verdict.value)} {plain(history.metric)} on {verdict.seeds} seeds")
-            text.append(f", {numbers.delta(verdict.delta)}" + (f" (95 % interval {spread})" if spread else ""))
+            change = f", {numbers.delta(verdict.delta)}" if verdict.delta is not None else ""
+            text.append(change + (f" (95 % interval {spread})" if spread else ""))
+    if status == "keep" and (label := known.labels.get(experiment.id)):
+        worth = kept.effect(label, terminal.scale(history))
+        text.append(f"\n{plain(kept.told(label))}" + (f"; it is worth {worth}" if worth and label.status != "pruned" else ""))
+    if experiment.id in known.drifted:
+        text.append(f"\n{MARKED}", style="yellow")
     if proposal:
         commit = plain(history.sha_of(experiment))[:12] or "none, " + plain(proposal.rejected or "rejected")
         text.append(f"\ncommit {commit}, parent {plain(proposal.parent)[:12]}, ", style="bright_black")
@@ -59,10 +66,10 @@ def _runs(history: History, experiment: Experiment) -> Table:
 
 
 def _run(m: Measurement, numbers: Scale, context: str) -> list[str]:
-    result = numbers.value(m.value) if m.outcome == "ok" else m.outcome
+    result = numbers.value(m.value) if m.outcome == "ok" else runs.ended(m)
     note = plain(m.reason, 80) if m.outcome != "ok" else _note(m) if m.context == context else "another machine, budget or metric"
     steps = f"{m.steps:,}" if m.steps else ""
-    return [f"{m.role} {m.index + 1}", str(m.seed), result, duration(m.seconds), steps, plain(m.isolation or "none", 20), note]
+    return [runs.role(m), str(m.seed), result, duration(m.seconds), steps, plain(m.isolation or "none", 20), note]
 
 
 def _note(m: Measurement) -> str:

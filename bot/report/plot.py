@@ -1,8 +1,7 @@
 """progress.png and progress.svg: every experiment, the champion's line, and the noise it had to beat."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean, median
+from statistics import fmean
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -15,6 +14,7 @@ from matplotlib.transforms import Bbox
 from bot.history import History
 from bot.records import Experiment
 from bot.report import facts
+from bot.report.points import Points, collect, limits
 from bot.report.text import Scale, plain
 
 INK, MUTED, FAINT, GRID = "#1f2328", "#656d76", "#a9b1ba", "#eaeef2"
@@ -22,18 +22,6 @@ GREEN, RED, BLUE, BAND = "#1a7f37", "#cf222e", "#4f83b8", "#dbe9f6"
 STYLE = {"font.family": "DejaVu Sans", "font.size": 11, "svg.hashsalt": "autoresearch", "svg.fonttype": "path", "axes.unicode_minus": True}
 LABELS = 6  # keeps named in the picture
 CROWD = 2000  # experiments from which on names may cover single dots
-
-
-@dataclass
-class Points:
-    """What is drawn, sorted by kind: (experiment, value) each."""
-
-    screened: list[tuple[int, float]] = field(default_factory=list)
-    confirmed: list[tuple[int, float]] = field(default_factory=list)
-    failed: list[int] = field(default_factory=list)
-    keeps: list[tuple[Experiment, float, float]] = field(default_factory=list)  # value, half an interval
-    line: list[tuple[int, float]] = field(default_factory=list)  # champion from this experiment on
-    last: int = 1
 
 
 def progress_png(history: History, path: Path) -> None:
@@ -50,7 +38,7 @@ def figure(history: History) -> Figure:
     fig = Figure(figsize=(10, 5.4), facecolor="white")
     ax = fig.subplots()
     fig.subplots_adjust(left=0.088, right=0.905, top=0.83, bottom=0.125)
-    points, start = collect(history), facts.baseline(history)
+    points, start, found = collect(history), facts.baseline(history), facts.change(history)
     _frame(ax, history, points)
     if start:
         _noise_band(ax, fmean(start), facts.noise(history))
@@ -59,49 +47,12 @@ def figure(history: History) -> Figure:
         ax.scatter([0] * len(start), start, s=14, color=BLUE, linewidths=0, zorder=3.5)
         _draw(ax, points, low, high)
         _names(ax, points, history)
-        _ends(ax, points, fmean(start))
+        _ends(ax, points, fmean(start), found)
     else:
         ax.text(0.5, 0.5, "nothing measured yet", transform=ax.transAxes, ha="center", va="center", color=MUTED)
         ax.set_yticks([])
-    _title(fig, history)
+    _title(fig, history, found)
     return fig
-
-
-def collect(history: History) -> Points:
-    points, context, start = Points(), facts.shown_context(history), facts.baseline(history)
-    points.last = max(1, max(history.experiments, default=1))
-    points.line = [(0, fmean(start))] if start else []
-    for experiment in sorted((e for e in history.experiments.values() if e.id), key=lambda e: e.id):
-        value, fresh = facts.shown_value(experiment, context)
-        if experiment.status in facts.FAILURES:
-            points.failed.append(experiment.id)
-        elif value is None:
-            continue
-        elif experiment.status == "keep":
-            verdict = experiment.verdict
-            half = (verdict.high - verdict.low) / 2 if verdict.low is not None and verdict.high is not None else 0.0
-            points.keeps.append((experiment, value, half))
-            again = facts.remeasured(history, experiment)
-            points.line.append((experiment.id, fmean(again) if again else value))
-        else:
-            (points.confirmed if fresh else points.screened).append((experiment.id, value))
-    return points
-
-
-def limits(history: History, points: Points, start: list[float]) -> tuple[float, float]:
-    """Holds the champion's line and the keeps whole; discards only as far as they stay near it."""
-    sd = facts.noise(history) or 0.0
-    core = [v for _, v in points.line] + [v + s * h for _, v, h in points.keeps for s in (-1, 1)]
-    core += [min(start), max(start), fmean(start) - sd, fmean(start) + sd]
-    low, high = min(core), max(core)
-    others = [v for _, v in points.screened + points.confirmed]
-    if others:
-        far = [abs(v - fmean(start)) for v in others]
-        reach = max(high - low, 4 * median(far), 6 * sd)
-        near = [v for v in others if low - reach <= v <= high + reach]
-        low, high = min([low, *near]), max([high, *near])
-    margin = 0.08 * (high - low) or abs(high) * 0.01 or 1.0
-    return low - 1.6 * margin, high + margin
 
 
 def _frame(ax: Axes, history: History, points: Points) -> None:
@@ -139,7 +90,13 @@ def _draw(ax: Axes, points: Points, low: float, high: float) -> None:
     if points.keeps:
         kept, values, halves = zip(*((e.id, v, h) for e, v, h in points.keeps), strict=True)
         ax.errorbar(kept, values, yerr=halves, fmt="none", ecolor=GREEN, elinewidth=1.4, capsize=0 if many else 3, zorder=4)
-        ax.scatter(kept, values, s=1.6 * size, color=GREEN, edgecolors="white", linewidths=1.0, zorder=5)
+        faces = ["white" if id in points.pruned else GREEN for id in kept]
+        edges = [GREEN if id in points.pruned else "white" for id in kept]
+        ax.scatter(kept, values, s=1.6 * size, c=faces, edgecolors=edges, linewidths=1.0, zorder=5)
+    for x in points.drifts:
+        ax.axvline(x, color=RED, linewidth=1, linestyle=(0, (1, 3)), zorder=1)
+        ax.annotate("drift", (x, 1), xycoords=("data", "axes fraction"), xytext=(3, -3), textcoords="offset points",
+                    fontsize=9, color=RED, va="top")  # fmt: skip
 
 
 def _scatter(ax: Axes, pairs: list[tuple[int, float]], low: float, high: float, **style) -> None:
@@ -192,18 +149,19 @@ def _boxes(ax: Axes, points: Points) -> list[Bbox]:
     return boxes + [Bbox([pixel(dot), pixel(dot)]).padded(7) for dot in dots]
 
 
-def _ends(ax: Axes, points: Points, start: float) -> None:
+def _ends(ax: Axes, points: Points, start: float, found: facts.Change | None) -> None:
+    """Names the ends of the champion's line, with the numbers of the title."""
     scale, now = Scale(start), points.line[-1][1]
     low, high = ax.get_ylim()
     place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "xytext": (5, 0), "va": "center"}
     name = "best" if points.keeps else "baseline"
-    ax.annotate(f"{scale.value(now)}\n{name}", (1, now), color=GREEN, weight="bold", **place)
+    ax.annotate(f"{scale.value(found.now if found else now)}\n{name}", (1, now), color=GREEN, weight="bold", **place)
     if points.keeps and abs(now - start) > 0.11 * (high - low):
-        ax.annotate(f"{scale.value(start)}\nbaseline", (1, start), color=BLUE, **place)
+        ax.annotate(f"{scale.value(found.start if found else start)}\nbaseline", (1, start), color=BLUE, **place)
 
 
-def _title(fig: Figure, history: History) -> None:
-    found, counts = facts.change(history), history.counts()
+def _title(fig: Figure, history: History, found: facts.Change | None) -> None:
+    counts = history.counts()
     metric = plain(history.metric, 40)
     title = f"{metric}: no change beat the noise" if history.tried else f"{metric}: no experiment has finished yet"
     if found:
@@ -212,11 +170,16 @@ def _title(fig: Figure, history: History) -> None:
     elif history.keeps:
         title = f"{metric}: {len(history.keeps)} kept"
     failed = sum(counts.get(s, 0) for s in facts.FAILURES)
-    parts = [f"{history.tried} experiments", f"{counts.get('keep', 0)} kept", f"{counts.get('discard', 0)} discarded", f"{failed} failed"]
+    parts = [f"{history.tried} experiments", _kept(history), f"{counts.get('discard', 0)} discarded", f"{failed} failed"]
     better = "lower" if history.direction == "min" else "higher"
     fig.text(0.03, 0.945, title, fontsize=16, weight="bold", color=INK, va="center")
     fig.text(0.03, 0.888, f"{', '.join(parts)}; {better} is better", fontsize=11, color=MUTED, va="center")
     _legend(fig)
+
+
+def _kept(history: History) -> str:
+    gone = len(history.keeps) - len(history.stack)
+    return f"{len(history.keeps)} kept" + (f" ({gone} taken out again, hollow)" if gone else "")
 
 
 def _legend(fig: Figure) -> None:

@@ -4,8 +4,9 @@ from shlex import join, quote
 from typing import TYPE_CHECKING
 
 from bot.history import History
-from bot.records import Measurement
+from bot.records import Experiment, Measurement
 from bot.report import facts
+from bot.report.decisions import Decisions
 from bot.report.text import Scale, plain
 
 if TYPE_CHECKING:
@@ -67,17 +68,23 @@ def _referee(run: Measurement, settings: "Settings | None", history: History) ->
     ]
 
 
-def taking(history: History) -> str:
-    if not history.keeps or not history.opened:
+def taking(known: Decisions) -> str:
+    history, stack = known.history, known.history.stack
+    if not stack or not history.opened:
         return ""
     branch, base = quote(plain(history.opened.branch)), quote(plain(history.opened.base_branch))
-    shas = [plain(history.sha_of(e))[:7] for e in history.keeps]
-    best = max(history.keeps, key=lambda e: abs(e.verdict.delta or 0.0))
+    shas = [plain(history.sha_of(e))[:7] for e in stack]
+    best = max(stack, key=lambda e: abs(_worth(known, e)))
     one = plain(history.sha_of(best))[:7]
     lines = [f"git switch {base}", f"git merge {branch}  # all {len(shas)}" if len(shas) > 1 else f"git merge {branch}"]
     if len(shas) > 1:
         lines.append(f"git cherry-pick {one}  # or one: {best.id:04d}, the largest gain; on another base, measure it again")
     return "\n".join(["## Take the win", "", "```sh", *lines, "```"])
+
+
+def _worth(known: Decisions, experiment: Experiment) -> float:
+    label = known.labels[experiment.id]
+    return (experiment.verdict.delta if label.effect is None else label.effect) or 0.0
 
 
 def weaker(history: History) -> str:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from bot.history import History
 from bot.records import Measurement
-from bot.report import terminal
+from bot.report import runs, terminal
 from bot.report.text import Scale, duration, plain, spark
 
 PHASES = {"waiting": "waiting for another measurement", "startup": "starting", "train": "training", "save": "saving", "score": "scoring"}
@@ -50,7 +50,7 @@ class Now:
     def end_run(self, measurement: Measurement) -> None:
         self.run_began = None
         value = measurement.value
-        self.last = measurement.outcome if value is None else f"{measurement.role} {Scale(value).value(value)}"
+        self.last = runs.ended(measurement) if value is None else f"{runs.word(measurement.role)} {Scale(value).value(value)}"
 
 
 class Screen:
@@ -70,6 +70,8 @@ class Screen:
 
     def _experiment(self) -> Text:
         now = self.now
+        if now.role in runs.ROLES:
+            return Text("confirming what was kept")
         if not now.id:
             return Text("baseline")
         return Text.assemble((f"{now.id:04d} ", "bold"), now.hypothesis, (f"  {now.source}", "bright_black"))
@@ -81,7 +83,7 @@ class Screen:
         total = f" of {self.baseline_seeds}" if now.role == "baseline" and now.index < self.baseline_seeds else ""
         line = Table.grid(padding=(0, 1))
         line.add_row(
-            Text(f"{now.role} {now.index + 1}{total}"),
+            Text(f"{runs.word(now.role)} {now.index + 1}{total}"),
             ProgressBar(total=1.0, completed=now.fraction, width=WIDTH),
             Text(f"{PHASES.get(now.phase, plain(now.phase, 12))} {now.fraction:4.0%}  {duration(now.clock() - now.run_began)}"),
         )

@@ -12,10 +12,13 @@ from rich.text import Text
 
 from bot.history import History
 from bot.records import Experiment
-from bot.report import facts
+from bot.report import facts, proof
+from bot.report.allocation import allocation, spent
+from bot.report.decisions import MARK, MARKED, Decisions
 from bot.report.text import Scale, plain, spark
 
 COLORS = {"baseline": "blue", "keep": "green", "discard": "bright_black", "running": "cyan", "stopped": "yellow"}
+LABELS = {"confirmed": "green", "unproven": "yellow", "pruned": "bright_black"}
 SHOWN = 15
 WIDE = 200
 
@@ -35,16 +38,33 @@ def scale(history: History) -> Scale:
     return Scale(fmean(start) if start else history.best)
 
 
-def table(history: History, experiments: Iterable[Experiment] | None = None) -> Table:
+def table(history: History, experiments: Iterable[Experiment] | None = None, known: Decisions | None = None) -> Table:
     """One row each; by default the baseline, every keep and the newest others."""
+    known, experiments = known or Decisions(history), list(newest(history) if experiments is None else experiments)
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", expand=True)
     for name, justify in (("#", "right"), ("status", "left"), (plain(history.metric, 20), "right"), ("Δ", "right"), ("seeds", "right")):
         shown.add_column(name, justify=justify, no_wrap=True)
+    kept = any(e.status == "keep" for e in experiments)
+    if kept:
+        shown.add_column("effect", no_wrap=True)
     shown.add_column("change", overflow="ellipsis", no_wrap=True, ratio=1)
     context, numbers = facts.shown_context(history), scale(history)
-    for experiment in newest(history) if experiments is None else experiments:
-        shown.add_row(*_cells(experiment, context, numbers))
+    for experiment in experiments:
+        cells = _cells(experiment, context, numbers)
+        cells[0:1] = [Text(known.number(experiment))]
+        cells[5:5] = [_effect(experiment, numbers, known)] * kept
+        shown.add_row(*cells)
+    if any(MARK in known.number(e) for e in experiments):
+        shown.caption, shown.caption_justify = Text(MARKED, style="yellow"), "left"
     return shown
+
+
+def _effect(experiment: Experiment, numbers: Scale, known: Decisions) -> Text:
+    """`confirmed −0.0119`: how a kept change ends, and what it is worth."""
+    if experiment.status != "keep" or not (label := known.labels.get(experiment.id)):
+        return Text()
+    worth = f" {numbers.delta(label.effect)}" if label.effect is not None else ""
+    return Text(label.status + worth, style=LABELS[label.status])
 
 
 def newest(history: History, count: int = SHOWN) -> list[Experiment]:
@@ -78,43 +98,51 @@ def what(experiment: Experiment, limit: int = 120) -> str:
 
 def summary(history: History) -> Group:
     """The end of a run: headline, table, where the time went."""
-    return Group(Text(facts.headline(history), style="bold"), table(history), Text(facts.spent(history).text(), style="bright_black"))
+    known = Decisions(history)
+    return Group(*_headlines(history, known), table(history, known=known), Text(spent(history).text(), style="bright_black"))
+
+
+def _headlines(history: History, known: Decisions) -> list[Text]:
+    sealed = facts.sealed(known, proof.sealed_reads(history))
+    return [Text(facts.headline(history, known), style="bold")] + [Text(sealed)] * bool(sealed)
 
 
 def counts_text(counts: dict[str, int]) -> Text:
     text = Text()
     for status in facts.STATUSES:
         if counts.get(status):
-            text.append(f"{', ' if text else ''}{counts[status]} {status}", style=color(status))
+            text.append(f"{', ' if text else ''}{facts.counted(status, counts[status])}", style=color(status))
     return text or Text("no experiment yet", style="bright_black")
 
 
 def champion_values(history: History) -> list[float]:
-    """The champion's value after each keep, the base first."""
-    start = facts.baseline(history)
-    values = [fmean(start)] if start else []
-    for keep in history.keeps:
-        again = facts.remeasured(history, keep)
-        value = fmean(again) if again else facts.shown_value(keep, facts.shown_context(history))[0]
-        values += [value] if value is not None else []
-    return values
+    """Each champion's value, the base first; none from before or after a drift that the base's runs are not from."""
+    start = facts.measured(history, history.base)
+    where = facts.stretch(history, start[-1][-1].at) if start else 0
+    return [value for sha in history.champions if (value := facts.level(history, sha, where)) is not None]
 
 
 def screen(history: History, running: str) -> Group:
     """`status`: everything on one screen."""
-    numbers, line = scale(history), champion_values(history)
+    numbers, line, known = scale(history), champion_values(history), Decisions(history)
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bright_black", no_wrap=True)
     grid.add_column()
-    best = Text(f"{numbers.value(facts.standing(history))} {plain(history.metric, 20)}", style="bold green" if history.keeps else "bold")
+    standing = numbers.value(facts.standing(history, known))
+    best = Text(f"{standing} {plain(history.metric, 20)}", style="bold green" if history.keeps else "bold")
     best.append(f"  commit {plain(history.champion_sha)[:7]}", style="bright_black")
     rows = [("state", Text(running)), ("champion", best), ("experiments", counts_text(history.counts()))]
     if len(line) > 1:
-        rows.append(("progress", Text(f"{spark(line)}  {numbers.value(line[0])} → {numbers.value(line[-1])}", style="green")))
-    rows.append(("time", Text(facts.spent(history).text())))
+        rows.append(("progress", Text(f"{spark(line)}  {len(line) - 1} step{'s' * (len(line) > 2)} from the baseline", style="green")))
+    rows.append(("time", Text(spent(history).text())))
+    rows.append(("spent on", Text(allocation(history).text())))
+    if history.drifts:
+        count = f"found {len(history.drifts)} time{'s' * (len(history.drifts) > 1)}"
+        rows.append(("drift", Text(f"{count}, see report.md", style="yellow")))
     if history.oddities:
         rows.append(("recovered", Text(f"{len(history.oddities)} oddities in the ledger, named in report.md", style="yellow")))
     for row in rows:
         grid.add_row(*row)
     title = plain(history.opened.branch) if history.opened else "autoresearch"
-    return Group(Text(title, style="bold"), Text(facts.headline(history)), Text(), grid, Text(), table(history, newest(history, 8)[-12:]))
+    shown = table(history, newest(history, 8)[-12:], known)
+    return Group(Text(title, style="bold"), *_headlines(history, known), Text(), grid, Text(), shown)

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bot.history import History
-from bot.report import facts, markdown, plot, reproduce, tsv
+from bot.report import allocation, facts, markdown, plot, reproduce, tsv
 from bot.report.text import Scale, block, dumps, duration, fence, md, plain, spark
 from bot.settings import Settings
+from bot.stats import Noise
 
 from .builders import BASE, IDEAS, Night, good_night, long_night, null_night
 
@@ -86,13 +87,19 @@ def test_maximised_metrics_read_higher():
 
 
 def test_interval_is_welchs():
-    low, high = facts.interval([1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 4.0, 5.0, 9.0])
-    assert (low, high) == pytest.approx((-1.392, 5.592), abs=0.05)  # scipy: ttest_ind(equal_var=False).confidence_interval()
+    low, high = facts.interval([1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 4.0, 5.0, 9.0], Noise())
+    assert (low, high) == pytest.approx((-1.2573, 5.4573), abs=1e-4)  # scipy: ttest_ind(equal_var=False).confidence_interval()
+
+
+def test_interval_knows_the_noise_of_other_runs():
+    noise = Noise((20 * 0.01**2, 20), (20 * 0.01**2, 20))
+    low, high = facts.interval([1.0, 1.01], [1.1], noise)
+    assert high - low == pytest.approx(2 * 2.0 * 0.01 * math.sqrt(1 + 1 / 2), rel=0.02)  # t of about 60 degrees of freedom
 
 
 def test_time_adds_up_to_the_wall_clock():
     night = good_night()
-    spent = facts.spent(fold(night))
+    spent = allocation.spent(fold(night))
     assert spent.total == pytest.approx(night.events[-1].at - night.events[0].at)
 
 
