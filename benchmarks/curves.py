@@ -51,6 +51,7 @@ RANKED = (0.2, 0.4, 0.6, 0.8)
 DRAWS, NIGHTS, BASELINE = 1000, 200, 4
 
 Groups = dict[str, list[dict]]  # configuration -> its runs
+NEAR = 0.15  # bits per byte: where a change is still worth telling apart from the base; worlds.CARRIED is the error there
 
 
 def configurations(count: int) -> list[tuple[str, str]]:
@@ -203,10 +204,13 @@ def same_seed(groups: list[list[dict]], base: list[dict]) -> float:
 def errors(groups: Groups, sd: float) -> dict[float, Line | None]:
     """Fraction -> line of the final score over the loss there."""
     found = {}
-    print("\n| error of the curve | standard deviations between seeds | bits per byte | slope | runs |\n|---|---|---|---|---|")
+    print(f"\n| error of the curve | seeds' standard deviations | score within {NEAR} of the base's | bits per byte | slope | runs |")
+    print("|---|---|---|---|---|---|")
     for at in FRACTIONS:
-        line = found[at] = fit([point for side in scatter(groups, at) for point in side])
-        cells = f"{line.spread / sd:.2f} | {line.spread:.4f} | {line.slope:.3f} | {line.count}" if line else "no line | | |"
+        points = [point for side in scatter(groups, at) for point in side]
+        line, near = found.setdefault(at, fit(points)), fit([(x, y) for x, y in points if abs(y) <= NEAR])
+        close = f"{near.spread / sd:.2f}" if near else "no line"
+        cells = f"{line.spread / sd:.2f} | {close} | {line.spread:.4f} | {line.slope:.3f} | {line.count}" if line else "no line | | | |"
         print(f"| at {at:.0%} | {cells} |")
     return found
 
