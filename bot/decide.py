@@ -17,7 +17,7 @@ from .report.text import Scale
 from .stats import ROUNDING, Comparison, Noise, compare, squares, variance
 
 SCREEN = 1.5  # standard errors; no test, for it counts for nothing afterwards
-SUCCESS = {False: 0.005, True: 0.1}  # by whether candidates' noise is known; from the second fresh run on, for one has no scatter
+SUCCESS = {False: 0.008, True: 0.1}  # by whether candidates' noise is known; from the second fresh run on, for one has no scatter
 FUTILE = (0.53, 0.48, 0.42, 0.37, 0.32, 0.27, 0.23)  # after 1, 2, ... fresh runs; one more is the most there are
 MOST = len(FUTILE) + 1
 LEAST_POOL, PER_FRESH = 2, 0.7  # champion runs that a test needs: so many, and for each fresh run so many

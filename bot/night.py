@@ -82,7 +82,8 @@ def starting_point(repo: GitRepo, settings: Settings, history: History) -> tuple
     if where := repo.checked_out(settings.branch):
         raise UsageError(f"branch {settings.branch} is checked out in {where}; switch to another branch first, the run moves it")
     head, current = repo.head()
-    if history.begun:
+    ours = history.base and repo.resolve(f"refs/heads/{settings.branch}") == history.base
+    if history.begun or ours:
         return resume_point(repo, settings, history), history.opened.base_branch if history.opened else current or settings.base
     if settings.base == "HEAD" and not current:
         raise UsageError("HEAD is detached, so there is no branch to start from; check one out, or name it with `base:`")

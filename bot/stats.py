@@ -60,8 +60,11 @@ class Noise:
         return Noise(self.champion, pairing=self.pairing, one=True)
 
     def sides(self, champion: Squares, own: Squares = (0.0, 0)) -> tuple[Variance, Variance]:
-        """Of a champion's run and of a candidate's: one noise for all, unless candidates are seen to scatter more than champions."""
+        """Of a champion's run and of a candidate's. Once known: one noise for all, unless candidates are seen to scatter more than
+        champions. Before: what candidates show alone, and never less than the champions'."""
         usual, theirs = variance(self.champion, champion), variance(self.candidate, own)
+        if not self.one and not self.known:
+            return usual, (max(usual[0], theirs[0]), theirs[1])
         if not self.one and exceeds(theirs, usual, NOISIER):
             return usual, theirs
         both = variance(self.champion, champion, self.candidate, own)

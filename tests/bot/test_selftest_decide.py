@@ -159,6 +159,7 @@ def call(folder: Path) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-c", CALL, str(folder)], env=environment(), stdout=subprocess.DEVNULL)
 
 
+@pytest.mark.slow
 def test_killed_twice_it_goes_on_and_tells_good_from_bad(tmp_path):
     folder = tmp_path / "state"
     ledger = Ledger(folder / "repo/.autoresearch/ledger/selftest")

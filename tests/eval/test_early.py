@@ -127,6 +127,7 @@ def test_a_candidate_that_reports_nothing_runs_to_its_end(tmp_path, corpus):
 
 
 @needs_proc
+@pytest.mark.slow
 def test_a_machine_that_neighbours_took_is_at_fault_and_not_the_run(tmp_path, corpus):
     """Beside them a wall budget trains less, and a higher loss says nothing of the change."""
     out = tmp_path / "result.json"
