@@ -22,7 +22,7 @@ from eval.early import Bound, reading
 FRACTIONS = (0.15, 0.25, 0.35, 0.5, 0.7)
 LOOKS = range(len(FRACTIONS))
 # Chance, at one look and exactly on the bound, that the run would pass the screen after all. Beyond the bound it falls quickly and few
-# runs end there: over all looks it loses 1 improvement in 200 to 300 (benchmarks/decide.py; benchmarks/curves.py on real runs).
+# runs end there: over all looks it loses fewer than 1 improvement in 200 (benchmarks/decide.py); runs of few steps lose more (curves.py).
 MISSED = 0.015
 DOUBT = 2.0  # standard errors from which on a champion is held to hide something, and that are then granted on top
 ENOUGH = 12  # finished runs behind a line
