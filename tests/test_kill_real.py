@@ -26,7 +26,7 @@ sequence_length: 128
 eval_tokens: 2048
 budget: 1s cpu
 device: cpu
-baseline_seeds: 3
+baseline_seeds: 4
 max_experiments: 3
 stop_after: null
 """
