@@ -42,7 +42,7 @@ from bot.records import Measurement, Opened, Proposal, Verdict  # noqa: E402
 from bot.stats import correlation, pooled, squares, variance  # noqa: E402
 from eval.cache import default_cache_dir  # noqa: E402
 from eval.corpus import prepare  # noqa: E402
-from eval.early import reading  # noqa: E402
+from eval.early import Watch, reading  # noqa: E402
 
 ENTRY = "train/train.py"
 SEEDS = [11_000 + i for i in range(16)]
@@ -256,8 +256,9 @@ class Replay:
         self.history.add(Proposal(self.tick(), id, "base", sha, name, "curves"))
         found = self.history.experiments[id]
         before = evidence(self, found)
-        bounds = Curves(self.history).bounds(before.threshold)
-        until = next((at for at, most in bounds if (loss := reading(first["curve"], at)) is not None and loss > most), None)
+        bounds = Curves(self.history).bounds(before.threshold, id)
+        watch = Watch(bounds)
+        until = next((at for at, *_ in bounds if watch.verdict(at, lambda: first["curve"])), None)
         self.record(id, "screen", sha, first, until)
         self.tally(name, first, first["val_bpb"] - before.mean < before.threshold, bool(bounds), until)
         if next_step(evidence(self, found)).action == "confirm":

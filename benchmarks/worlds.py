@@ -8,6 +8,7 @@ twenty some hundredths more.
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 LEVEL = 0.98
 EARLY, EARLY_AMONG, EARLY_GAIN = 3, 6, (0.004, 0.001)  # so many of the first so many gain about this
@@ -15,6 +16,7 @@ TOKENS, BYTES = 1000, 4000  # scored: nats per token = value * BYTES / TOKENS * 
 # A run's curve at a fraction of the budget shows its own final value, with this error in standard deviations of a run:
 # what `benchmarks/curves.py study` measured on 96 real runs at `5s cpu` (docs/deciding.md)
 CARRIED = {0.15: 0.84, 0.25: 0.76, 0.35: 0.62, 0.5: 0.60, 0.7: 0.63}
+LASTING = {0.15: 0.0, 0.25: 0.80, 0.35: 0.73, 0.5: 0.81, 0.7: 0.50}  # and its correlation with the error at the fraction before
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,15 @@ def paired(correlation: float) -> Callable[[random.Random], Callable[[int], floa
     return make
 
 
+def errors(rng: random.Random, sizes: dict[float, float]) -> dict[float, float]:
+    """Of one run's curve by fraction, in standard deviations of a run: a rough curve stays so for a while."""
+    found, before = {}, 0.0
+    for at, size in sizes.items():
+        before = LASTING[at] * before + sqrt(1 - LASTING[at] ** 2) * rng.gauss(0, 1)
+        found[at] = size * before
+    return found
+
+
 class Truth:
     """One night's world: what any set of changes is worth, and runs of it."""
 
@@ -115,7 +126,7 @@ class Truth:
         """(value, what the curve shows of it by fraction)."""
         level, noise = self.level(changes), self.sigma * self.noise(seed)
         shown = level + (noise if self.world.luck else 0.0)
-        curve = {at: LEVEL + shown + self.sigma * error * self.random.gauss(0, 1) for at, error in (self.world.curves or {}).items()}
+        curve = {at: LEVEL + shown + self.sigma * error for at, error in errors(self.random, self.world.curves or {}).items()}
         return LEVEL + level + noise, curve
 
 

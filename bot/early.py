@@ -4,6 +4,10 @@ From this night's finished runs: how far a run's loss lay above its champion's a
 (y). The line y = a + b x and its prediction interval say from which x on a run would miss the screen anyway. What counts as lost is an
 improvement that the screen would have let through: 1 in 200 of all improvements at most. Off until ENOUGH runs tell.
 
+Two things may make a line tell less than it seems to. A kept change may make curves less telling: a line counts only if the new champion's
+own runs lie as near to it. And a change's curve may be rough: no run is stopped below the champion's own loss, nor where it was on course
+for the screen at the look before.
+
 Reported losses are the candidates' own word. A curve counts only if its end agrees with its run's score. And where a champion's curve
 was lower than its score lets expect, so much is granted to its challengers: one that reports too low has no honest one stopped.
 """
@@ -17,15 +21,18 @@ from statistics import fmean, median
 
 from bot.history import History
 from bot.records import Measurement
+from bot.stats import exceeds, squares, variance
 from eval.early import Bound, reading
 
 FRACTIONS = (0.15, 0.25, 0.35, 0.5, 0.7)
 LOOKS = range(len(FRACTIONS))
 # Chance, at one look and exactly on the bound, that the run would pass the screen after all. Beyond the bound it falls quickly and few
-# runs end there: over all looks it loses fewer than 1 improvement in 200 (benchmarks/decide.py); runs of few steps lose more (curves.py).
-MISSED = 0.015
+# runs end there: over all looks it loses fewer than 1 improvement in 200 (benchmarks/decide.py, and benchmarks/curves.py on real runs).
+MISSED = 0.02
 DOUBT = 2.0  # standard errors from which on a champion is held to hide something, and that are then granted on top
 ENOUGH = 12  # finished runs behind a line
+OTHER = 0.05  # p (F test) at which a champion's runs scatter more around a line than those it was fitted to
+SPARED = 16  # of so many experiments one is never stopped
 STEEP = 3.0  # standard errors that its slope must be above zero
 REMEMBERED = 200  # newest experiments that are looked at
 SPREADS = 4.0  # robust standard deviations that the end of a curve may be off; and x, beyond which a run bends the line more than it tells
@@ -103,16 +110,36 @@ class Curves:
 
     @cached_property
     def lines(self) -> list[Line | None]:
-        """y by x, one for each fraction."""
-        return [fit(pairs) for pairs in self.known]
+        """y by x, one for each fraction: of all of the night's runs if the champion's own lie as near to it, or else of its challengers
+        alone."""
+        every = [fit(pairs) for pairs in self.known]
+        return [line if line and self.holds(line, look) else fit(self.own[look]) for look, line in zip(LOOKS, every, strict=True)]
 
-    def bounds(self, threshold: float) -> tuple[Bound, ...]:
-        """(fraction, loss) from which on a run would not come below `threshold`, relative to the champion's mean, at its end."""
-        found = []
+    def holds(self, line: Line, look: int) -> bool:
+        """Whether the champion's runs scatter no more around it than those it was fitted to. A change may make curves less telling."""
+        known = self.pairs(self.pools[self.history.champion_sha], self.history.champion_sha, look)
+        return not exceeds(variance(squares([y - line(x) for x, y in known])), (line.spread**2, line.count - 2), OTHER)
+
+    @cached_property
+    def own(self) -> list[list[tuple[float, float]]]:
+        """As `known`, of the champion's challengers alone."""
+        tried = [runs for parent, runs in self.tried if parent == self.history.champion_sha]
+        return [[pair for runs in tried for pair in self.pairs(runs, self.history.champion_sha, look)] for look in LOOKS]
+
+    def bounds(self, threshold: float, id: int = 1) -> tuple[Bound, ...]:
+        """From which losses on a run would not come below `threshold`, relative to the champion's mean, at its end; at `level` it would
+        just do so. Neither is on the wrong side of the champion's own loss. Every SPARED-th experiment `id` goes on in any case, or only
+        survivors would tell."""
+        if id % SPARED == 0:
+            return ()
+        found: list[Bound] = []
         for look, at in zip(LOOKS, self.levels[self.history.champion_sha], strict=True):
             hidden = self.hidden(look)
             if (line := self.lines[look]) and at and hidden is not None:
-                found.append((FRACTIONS[look], round(at.loss + max(0.0, hidden) + line.first_above(threshold, at.runs), 4)))
+                loss = at.loss + max(0.0, hidden)
+                most = loss + max(0.0, line.first_above(threshold, at.runs))
+                level = loss + min(0.0, (threshold - line.intercept) / line.slope)
+                found.append(Bound(FRACTIONS[look], round(most, 4), round(level, 4)))
         return tuple(found)
 
     def predicted(self, m: Measurement, parent: str) -> float | None:

@@ -157,7 +157,7 @@ def bounds(night: Night, experiment: Experiment) -> dict[str, Any]:
     """From which loss on the screening run need not go on, where that is known."""
     if night.settings.command or not night.settings.early_stopping:
         return {}
-    found = Curves(night.history).bounds(evidence(night, experiment).threshold)
+    found = Curves(night.history).bounds(evidence(night, experiment).threshold, experiment.id)
     return {"stop_above": found} if found else {}
 
 

@@ -59,8 +59,8 @@ def parser() -> argparse.ArgumentParser:
     run = commands.add_parser("measure", help="train a candidate and score it")
     run.add_argument("--budget", required=True, help="5m (wall time) or '10s cpu' (CPU seconds of the whole process tree)")
     run.add_argument(
-        "--stop-above", type=parse, action="append", default=[], metavar="FRACTION:LOSS",
-        help="end the training if its reported loss is higher at that fraction of the budget; repeatable",
+        "--stop-above", type=parse, action="append", default=[], metavar="FRACTION:LOSS[:LEVEL]",
+        help="end the training if its loss is higher at that fraction of the budget (and was not below the LEVEL before); repeatable",
     )  # fmt: skip
     run.add_argument("--keep-checkpoint", type=Path, help="also copy the checkpoint to this folder")
     saved = commands.add_parser("score", help="score a saved checkpoint")

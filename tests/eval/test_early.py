@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from eval.early import Watch, parse, reading
+from eval.early import Bound, Watch, parse, reading
 from eval.errors import RefereeError
 from eval.training import Training
 from tests.eval.rig import BIGRAM, Measured, arguments, environment, make_candidate, make_corpus
@@ -17,20 +17,22 @@ from tests.eval.test_neighbours import busy, needs_proc
 CURVE = [(0.02, 9.0), (0.07, 5.0), (0.12, 4.0), (0.17, 3.0), (0.22, 2.0)]
 
 
-@pytest.mark.parametrize(("text", "bound"), [("0.4:3.51", (0.4, 3.51)), ("0.15:-1e2", (0.15, -100.0)), (" 0.5 : 2 ", (0.5, 2.0))])
-def test_a_bound_is_fraction_and_loss(text, bound):
-    assert parse(text) == bound
+@pytest.mark.parametrize(
+    ("text", "bound"), [("0.4:3.51", (0.4, 3.51)), ("0.1:-1e2", (0.1, -100)), (" 0.5 : 2 ", (0.5, 2)), ("0.4:3.5:3.4", (0.4, 3.5, 3.4))]
+)  # fmt: skip
+def test_a_bound_is_fraction_and_loss_and_may_have_a_level(text, bound):
+    assert parse(text) == Bound(*bound)
 
 
-@pytest.mark.parametrize("text", ["", "0.4", "0.4:", ":3", "a:b", "0.4:3:5", "0.4,3.5"])
+@pytest.mark.parametrize("text", ["", "0.4", "0.4:", ":3", "a:b", "0.4:3:5:6", "0.4:3:", "0.4,3.5"])
 def test_anything_else_names_the_option_and_an_example(text):
-    with pytest.raises(RefereeError, match=r"--stop-above .*must be FRACTION:LOSS, such as 0\.4:3\.51"):
+    with pytest.raises(RefereeError, match=r"--stop-above .*must be FRACTION:LOSS or FRACTION:LOSS:LEVEL, such as 0\.4:3\.51"):
         parse(text)
 
 
-@pytest.mark.parametrize("text", ["0:3", "1:3", "-0.1:3", "40:3", "nan:3", "0.4:nan", "0.4:inf"])
+@pytest.mark.parametrize("text", ["0:3", "1:3", "-0.1:3", "40:3", "nan:3", "0.4:nan", "0.4:inf", "0.4:3:nan"])
 def test_a_bound_that_makes_no_sense_says_what_would(text):
-    with pytest.raises(RefereeError, match=r"--stop-above .*: the fraction must lie between 0 and 1, the loss must be a number"):
+    with pytest.raises(RefereeError, match=r"--stop-above .*: the fraction must lie between 0 and 1, a loss must be a number"):
         parse(text)
 
 
@@ -47,36 +49,44 @@ class TestReading:
 
 class TestWatch:
     def test_a_loss_above_ends_it_with_a_reason(self):
-        why = Watch([(0.15, 4.4)]).verdict(0.15, lambda: CURVE)
+        why = Watch([Bound(0.15, 4.4)]).verdict(0.15, lambda: CURVE)
         assert why == "stopped after 15% of its budget: its loss was 4.5000, at most 4.4000 goes on"
 
     def test_at_the_bound_it_goes_on(self):
-        assert Watch([(0.15, 4.5)]).verdict(0.2, lambda: CURVE) is None
+        assert Watch([Bound(0.15, 4.5)]).verdict(0.2, lambda: CURVE) is None
 
     def test_before_its_fraction_nobody_asks_for_the_curve(self):
-        assert Watch([(0.15, -100.0)]).verdict(0.149, pytest.fail) is None
+        assert Watch([Bound(0.15, -100.0)]).verdict(0.149, pytest.fail) is None
 
     def test_each_look_is_taken_once(self):
-        watch = Watch([(0.25, 2.6), (0.15, 4.6)])
+        watch = Watch([Bound(0.25, 2.6), Bound(0.15, 4.6)])
         assert watch.verdict(0.15, lambda: CURVE[:3]) is None
         assert watch.verdict(0.2, pytest.fail) is None
         assert watch.verdict(0.25, lambda: CURVE) is None and watch.verdict(1.0, pytest.fail) is None
 
     def test_looks_that_come_due_together_are_all_taken(self):
-        assert "25%" in Watch([(0.25, 2.4), (0.15, 4.6)]).verdict(0.3, lambda: CURVE)
+        assert "25%" in Watch([Bound(0.25, 2.4), Bound(0.15, 4.6)]).verdict(0.3, lambda: CURVE)
+
+    def test_one_that_was_below_the_level_at_the_look_before_goes_on_once(self):
+        """Losses 4.5, 2.5 and 1.0."""
+        curve = [*CURVE, (0.27, 1.0), (0.32, 1.0)]
+        looks = [Bound(0.15, 9.0, 4.6), Bound(0.25, 2.4, 2.0), Bound(0.35, 0.9, 0.0)]
+        assert Watch(looks[:2]).verdict(1.0, lambda: curve) is None
+        assert "35%" in Watch(looks).verdict(1.0, lambda: curve)
+        assert "25%" in Watch([looks[0]._replace(level=4.5), looks[1]]).verdict(1.0, lambda: curve)
 
     def test_one_high_step_is_smoothed_away(self):
         training = Training()
         for step in range(100):
             training.report(step / 1000, 40.0 if step == 99 else 3.0)
-        assert Watch([(0.1, 4.0)]).verdict(0.1, training.curve) is None and Watch([(0.1, 3.1)]).verdict(0.1, training.curve)
+        assert Watch([Bound(0.1, 4.0)]).verdict(0.1, training.curve) is None and Watch([Bound(0.1, 3.1)]).verdict(0.1, training.curve)
 
     @pytest.mark.parametrize("loss", [math.nan, math.inf, 1e300, None, "high"])
     def test_a_report_that_is_no_number_is_none(self, loss):
         training = Training()
         for step in range(100):
             training.report(step / 1000, loss)
-        assert Watch([(0.1, -100.0)]).verdict(0.1, training.curve) is None and training.steps == 100
+        assert Watch([Bound(0.1, -100.0)]).verdict(0.1, training.curve) is None and training.steps == 100
 
     def test_without_bounds_it_never_looks(self):
         assert Watch([]).verdict(1.0, pytest.fail) is None
