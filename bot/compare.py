@@ -46,7 +46,10 @@ def ask(repo: GitRepo, settings: Settings, names: tuple[str, str], until: float 
             raise UsageError(f"{plain(name)!r} is not a branch, tag or commit of this repository (`git log --oneline` lists commits)")
     if shas[0] == shas[1]:
         raise UsageError(f"{plain(names[0])} and {plain(names[1])} are the same commit {shas[0][:12]}; name two")
-    if other := sorted(repo.changed(*shas) - {*settings.editable}):
+    other = sorted(repo.changed(*shas) - {*settings.editable})
+    if not settings.command:  # nothing else of the repository is there when a model is measured
+        other = [path for path in other if any(_below(path, place) for place in settings.locked)]
+    if other:
         what = ", ".join(map(plain, other[:LISTED])) + (f" and {len(other) - LISTED} more" if len(other) > LISTED else "")
         allowed = ", ".join(settings.editable)
         raise UsageError(f"not only editable files ({allowed}) differ between {plain(names[0])} and {plain(names[1])}, but also {what}")
@@ -137,7 +140,9 @@ class Answer:
     def _advice(self) -> list[str]:
         if self.settled:
             return []
-        return [f"--seeds {2 * max(len(self.a), len(self.b))} measures more; what is there counts."]
+        if self.question.until:
+            return [f"--seeds {max(len(self.a), len(self.b)) // (1 << LOOKS - 1) * 2} goes further; decide on it before looking."]
+        return [f"--until {LEVEL} measures on, as long as it takes; what is there counts, and so does every look."]
 
     def data(self) -> dict[str, Any]:
         """Stable keys; delta, low and high are B minus A in the metric's unit."""

@@ -14,7 +14,8 @@ from .commits import prune_commit, sync_branch, variant_commit
 from .decide import told
 from .history import History
 from .measuring import champion_role, measure_champion, take, watch
-from .records import Experiment, Pruned, Variant
+from .records import Experiment, Pruned, Reading, Variant
+from .size import grown
 from .stack import Stack, Step
 
 if TYPE_CHECKING:
@@ -43,9 +44,10 @@ def act(night: "Night", stack: Stack, step: Step) -> None:
         case "final":
             take(night, 0, "final", step.side, keep=True)
         case "sealed":
+            night.record(Reading(time.time(), step.run.sha, step.run.seed))
             read = night.score(step.run)
             night.record(read)
-            night.checkpoints.drop(step.run.sha, step.run.seed)  # not before: a reading that no record tells of would be lost
+            night.checkpoints.drop(step.run.sha, step.run.seed)
             night.observer.run_finished(read)
         case "prune":
             prune(night, stack, step.variant)
@@ -60,8 +62,8 @@ def prepare(night: "Night") -> None:
     known = {(v.ids, v.hunks) for v in history.variants if v.stack == whole}
     for ids, hunks, texts in pieces(night):
         if (ids, hunks) not in known:
-            sha = variant_commit(night, ids, hunks, texts)
-            night.record(Variant(time.time(), id=ids[0], stack=whole, sha=sha, ids=ids, hunks=hunks))
+            sha, more = variant_commit(night, ids, hunks, texts), grown(files(night, whole), texts)
+            night.record(Variant(time.time(), id=ids[0], stack=whole, sha=sha, ids=ids, hunks=hunks, statements=more))
     final = [m for sha in (history.base, whole) for m in Stack(history).final(sha)]
     night.checkpoints.keep_only([(m.sha, m.seed) for m in final])
     night.prepared = whole
@@ -108,7 +110,8 @@ def prune(night: "Night", stack: Stack, variant: Variant) -> None:
     effect, out, pool = stack.effect(variant), stack.out(variant), stack.history.pool(stack.whole)
     reference = fmean(m.value for m in pool)
     shown = told(effect, (len(pool), len(out)), reference, stack.sign)
-    why = f"pruned: it brings {shown}, less than the margin of {stack.margin:.{4}g}"
+    limit = f"the margin of {stack.margin:.4g}"
+    why = f"pruned: it brings {shown}, " + (f"and being shorter is worth {limit}" if variant.shortens else f"less than {limit}")
     delta, half = stack.sign * effect.delta, effect.half()
     sha = prune_commit(night, variant, why, out[-1].at)
     night.record(
@@ -135,13 +138,16 @@ def time_for_search(night: "Night") -> float:
 
 
 def reserve(night: "Night") -> float:
-    """Runs that are left for confirming: by the clock, or without one by the reserve's share of the runs so far."""
-    limit, history = night.settings.stop_after_seconds, night.history
-    if limit is not None:
-        return max(0.0, limit - night.elapsed) / max(1e-9, seconds_per_run(history))
+    """Runs that are left for confirming: what is left of the night, but no more than the reserve where it ends early, the final
+    comparison apart; without a clock the reserve's share of the runs so far."""
+    limit, history, share = night.settings.stop_after_seconds, night.history, night.settings.reserve_share
     runs = [m for e in history.experiments.values() for m in e.measurements]
+    if limit is not None:
+        each, began = max(1e-9, seconds_per_run(history)), history.last_opened.at if history.last_opened else 0.0
+        spent = sum(m.role in ("ablate", "final") and m.at >= began for m in runs)
+        most = max(Stack(history, night.settings.margin).final_needed, share * limit / each - spent)
+        return min(max(0.0, limit - night.elapsed) / each, most)
     spent = sum(m.role in ("ablate", "final") for m in runs)
-    share = night.settings.reserve_share
     return share / (1 - share) * (len(runs) - spent) - spent
 
 

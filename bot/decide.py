@@ -1,10 +1,10 @@
 """The decision: samples and noise in, the next step out. Pure.
 
-Explore cheaply, believe slowly. One screening run must be among the best SCREEN of what changes without any effect would give; it
-selected, so from then on it does not count. Runs on fresh seeds follow, the champion's in between, compared by Welch's t after each:
-a gain is kept once its p is below SUCCESS, a candidate is dropped once its p is above FUTILE. The two hurdles use other runs, of the
-champion too, so the second need not be high. Until the night's candidates have shown how much they scatter (they may be noisier than
-the champion, and two runs say little of that) the second is higher. Equal within the margin and shorter is a keep too.
+Explore cheaply, believe slowly. One screening run must be SCREEN standard errors better than the champion's mean; it selected, so from
+then on it does not count. Runs on fresh seeds follow, the champion's in between, compared by Welch's t after each: a gain is kept once
+its p is below SUCCESS, a candidate is dropped once its p is above FUTILE. A candidate's runs take only one of the two hurdles, so the
+second need not be high. Until the night's candidates have shown how much they scatter (they may be noisier than the champion, and two
+runs say little of that) it is higher. Equal within the margin and shorter is a keep too.
 `benchmarks/decide.py` plays whole nights of this against known truth (docs/deciding.md).
 """
 
@@ -41,6 +41,7 @@ class Evidence:
     proved: bool = True  # one of its runs has passed the heavy probes; without it nothing is kept, however large the gain
     shorter: bool = False  # it has fewer statements
     margin: float | None = None
+    spent: float = 0.0  # of the margin, by what was kept for being shorter: many small losses are one large one
     broken: str = ""  # the limit that it breaks, in words
     ended: str = ""  # why its screening run was stopped early, in words
     heading: float | None = None  # and how far from the champion that run would have ended
@@ -52,10 +53,9 @@ class Evidence:
 
     @property
     def equal(self) -> float:
-        """The margin, in the metric's unit; without noise what rounding may do."""
-        if self.margin is not None:
-            return self.margin
-        return max(MARGIN * sqrt(variance(self.noise.champion, squares(self.champion))[0]), 100 * ROUNDING * abs(self.mean))
+        """What is left of the margin, in the metric's unit; without noise what rounding may do."""
+        usual = MARGIN * sqrt(variance(self.noise.champion, squares(self.champion))[0])
+        return max(usual if self.margin is None else self.margin, 100 * ROUNDING * abs(self.mean)) - self.spent
 
     @property
     def threshold(self) -> float:

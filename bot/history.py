@@ -8,7 +8,7 @@ from statistics import fmean
 
 from msgspec.structs import force_setattr
 
-from bot.records import Drift, Event, Experiment, Measurement, Opened, Proposal, Pruned, Role, Stopped, Variant, Verdict
+from bot.records import Drift, Event, Experiment, Measurement, Opened, Proposal, Pruned, Reading, Role, Stopped, Variant, Verdict
 
 
 class History:
@@ -21,6 +21,7 @@ class History:
         self.last_stopped: Stopped | None = None  # None again as soon as a new run opens
         self.keeps: list[Experiment] = []
         self.prunes: list[Pruned] = []
+        self.readings: list[Reading] = []
         self.variants: list[Variant] = []
         self.drifts: list[Drift] = []
         self.oddities: list[str] = []  # what could not be placed: kept, and told
@@ -32,6 +33,7 @@ class History:
         self._add = {
             Opened: self._open, Proposal: self._propose, Measurement: self._measure, Verdict: self._decide, Stopped: self._stop,
             Drift: self.drifts.append, Variant: self.variants.append, Pruned: self.prunes.append,
+            Reading: self.readings.append,
         }  # fmt: skip
 
     @classmethod
@@ -94,9 +96,15 @@ class History:
         return max([*kept, *pruned], default=0.0)
 
     @property
-    def baseline_runs(self) -> list[Measurement]:
-        """Good runs of the base in the current context."""
-        return self.champion_runs(self.base, self.context)
+    def reference_runs(self) -> list[Measurement]:
+        """Good runs, in the current context, of the base; where it has none, of the earliest champion that has."""
+        return next((runs for sha in self.champions if (runs := self.champion_runs(sha, self.context))), [])
+
+    @property
+    def sealed_reads(self) -> set[tuple[str, int]]:
+        """(sha, seed) of every checkpoint that the sealed split was read with."""
+        scored = {(m.sha, m.seed) for e in self.experiments.values() for m in e.measurements if m.split == "sealed"}
+        return scored | {(r.sha, r.seed) for r in self.readings}
 
     @property
     def champions(self) -> list[str]:

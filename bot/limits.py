@@ -33,11 +33,9 @@ def parse(text: str) -> tuple[str, float, bool]:
 
 
 def value(m: Measurement, name: str) -> float | None:
-    """What is limited, of one run. None where it was not measured."""
-    if name in m.metrics:
-        return m.metrics[name]
+    """What is limited, of one run: as it was measured, else as it was printed. None where it was neither."""
     found = throughput(m) if name == "tokens_per_second" else getattr(m, name) if name in KNOWN else None
-    return found or None
+    return found or m.metrics.get(name)
 
 
 def broken(limits: Mapping[str, str], baseline: Sequence[Measurement], runs: Sequence[Measurement]) -> str:

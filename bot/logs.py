@@ -15,6 +15,7 @@ from .stats import pooled, squares
 
 COLUMNS = ("commit", "val_bpb", "status")
 NAMELESS = ("", "-")
+LARGEST = 1e100  # whose square is still a number
 
 
 def read(path: Path) -> Log:
@@ -40,9 +41,9 @@ def _table(path: Path) -> Log:
     for number, line in enumerate(lines[1:], 2):
         if line.strip():
             cells = line.split("\t", len(header) - 1)
-            if len(cells) < len(COLUMNS) + 1:
-                raise UsageError(f"{path} line {number}: {len(cells)} columns, not {len(header)}, separated by tabs")
             row = dict(zip(header, (cell.strip() for cell in cells), strict=False))
+            if missing := [name for name in COLUMNS if name not in row]:
+                raise UsageError(f"{path} line {number}: {len(cells)} columns, separated by tabs, and none for {missing[0]}")
             row["value"] = _value(row, f"{path} line {number}")
             groups.setdefault(row["commit"] if row["commit"] not in NAMELESS else f"line {number}", []).append(row)
     runs = {name: tuple(row["value"] for row in rows if row["value"] is not None) for name, rows in groups.items()}
@@ -64,6 +65,8 @@ def _value(row: dict[str, str], where: str) -> float | None:
         value = float(text or "nan")
     except ValueError:
         raise UsageError(f"{where}: val_bpb is {plain(text, 20)!r}, which is not a number") from None
+    if math.isfinite(value) and abs(value) > LARGEST:
+        raise UsageError(f"{where}: val_bpb is {value:g}, which no measurement is")
     return value if math.isfinite(value) and value and row["status"] != "crash" else None
 
 

@@ -135,6 +135,7 @@ def evidence(night: Night, experiment: Experiment) -> Evidence:
     pool, screens = history.pool(proposal.parent), history.compared(experiment, "screen")
     fresh, selected = history.compared(experiment, "confirm"), history.selected(proposal.parent)
     stopped = next(iter(history.good(experiment.measurements, "screen", outcome="stopped")), None)
+    sign = 1 if settings.direction == "min" else -1
     return Evidence(
         champion=tuple(m.value for m in pool),
         screen=screens[-1].value if screens else None,
@@ -143,11 +144,12 @@ def evidence(night: Night, experiment: Experiment) -> Evidence:
         screen_partner=noise.partners(pool, screens[-1:])[0] if screens else None,
         selecting=tuple(m.value for m in selected),
         noise=noise.NightNoise(history).of_others(proposal.parent, experiment.id),
-        sign=1 if settings.direction == "min" else -1,
+        sign=sign,
         proved=proved(night, experiment.id, proposal.sha),
-        shorter=proposal.statements is not None and proposal.statements < 0,
+        shorter=proposal.shorter,
         margin=settings.margin,
-        broken=limits.broken(settings.limits, history.baseline_runs, [*screens, *fresh]) if screens else "",
+        spent=sum(max(0.0, sign * (e.verdict.delta or 0.0)) for e in history.stack if e.proposal and e.proposal.shorter),
+        broken=limits.broken(settings.limits, history.reference_runs, [*screens, *fresh]) if screens else "",
         ended=stopped.reason if stopped else "",
         heading=Curves(history).predicted(stopped, proposal.parent) if stopped else None,
     )

@@ -50,6 +50,11 @@ class Proposal(Record, tag="proposal", frozen=True, omit_defaults=True, gc=False
     params: dict[str, float] = {}  # constants proposer: name -> new value
     rejected: str = ""  # why the answer could not become a commit; it costs no run
 
+    @property
+    def shorter(self) -> bool:
+        """Whether it need not gain to be kept."""
+        return (self.statements or 0) < 0
+
 
 class Measurement(Record, tag="measurement", frozen=True, omit_defaults=True, gc=False):
     """One call of the referee: a function of (sha, seed, split, machine). Compared only within one `context`."""
@@ -127,6 +132,12 @@ class Variant(Record, tag="variant", frozen=True, omit_defaults=True, gc=False):
     sha: str
     ids: tuple[int, ...]  # kept experiments that are left out
     hunks: tuple[int, ...] = ()  # of a single one, these hunks only
+    statements: int | None = None  # how many more the files have without it, None where they cannot be counted (`bot.size`)
+
+    @property
+    def shortens(self) -> bool:
+        """Whether the stack is longer without the part."""
+        return (self.statements or 0) > 0
 
 
 class Pruned(Record, tag="pruned", frozen=True, omit_defaults=True, gc=False):
@@ -151,7 +162,14 @@ class Stopped(Record, tag="stopped", frozen=True, omit_defaults=True, gc=False):
     id: int | None = None
 
 
-Event = Opened | Proposal | Measurement | Verdict | Drift | Variant | Pruned | Stopped
+class Reading(Record, tag="reading", frozen=True, omit_defaults=True, gc=False):
+    """The sealed split is about to be read: recorded first, so that no reading goes uncounted, whatever happens next."""
+
+    sha: str
+    seed: int  # of the run whose checkpoint is scored
+
+
+Event = Opened | Proposal | Measurement | Verdict | Drift | Variant | Pruned | Reading | Stopped
 
 
 class Experiment:

@@ -72,7 +72,7 @@ def _elsewhere(history: History, experiment: Experiment) -> list[str]:
 
 
 def _stands(experiment: Experiment, found: Compared, margin: float, shown: str) -> str:
-    test, shorter = found.test, (experiment.proposal.statements or 0) < 0
+    test, shorter = found.test, experiment.proposal.shorter
     better, worse = test.p() < DOUBT, 1 - test.p() < DOUBT
     useless = 1 - test.p(-margin) < DOUBT  # surely no gain as large as the margin
     if experiment.status == "discard":
@@ -86,4 +86,4 @@ def _stands(experiment: Experiment, found: Compared, margin: float, shown: str) 
     if worse or useless:
         what = "loses" if worse else f"gains less than {shown}"
         return f"The verdict (kept) does not stand: it {what}. `autoresearch ablate` says what it is worth to the stack."
-    return "Whether the verdict (kept) stands cannot be told from so few seeds; retest it again."
+    return "Whether the verdict (kept) stands cannot be told from so few seeds; take more (--seeds), as many as you decide on now."

@@ -75,7 +75,7 @@ class Runner:
         return msgspec.convert(result | fixed, Measurement, strict=False)
 
     def score(self, run: Measurement) -> Measurement:
-        """The kept checkpoint of `run` on the sealed split. The record says that it was read even if the reading fails."""
+        """The kept checkpoint of `run` on the sealed split."""
         checkpoint = self.checkpoints.path(run.sha, run.seed)
         with self._folder(f"{run.id:04d}-sealed-{run.index}") as folder:
             clock = stopwatch()

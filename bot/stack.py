@@ -1,21 +1,24 @@
 """What the stack of kept changes is worth, and what to measure next to prove it. Pure: a history in, a step or labels out.
 
 1. Leave one out, the weakest evidence first: runs of the stack without that part against the stack's own. What is surely worth less
-   than the margin is pruned, one part at a time, since two parts may each be spare only while the other is there.
+   than the margin is pruned, one part at a time, since two parts may each be spare only while the other is there. A part that makes the
+   files shorter was kept for that: it is pruned only where it surely loses more than the margin.
 2. The same by hunk, where a change has several that do not depend on each other.
 3. The final stack against the base, interleaved, on seeds and in runs that selected nothing, until p < LOOK. The headline.
 4. Their checkpoints once on the sealed split.
 
-A change is *confirmed* by the evidence of the search, where that would survive among all changes ever tried, or by leave-one-out; each
-half of the false-discovery rate is controlled by Benjamini-Hochberg. Whatever is neither confirmed nor pruned is *unproven*.
+A change is *confirmed* by the evidence of the search, where that would survive among all changes ever tried and leaving it out of this
+stack does not contradict, or by leave-one-out; each half of the false-discovery rate is controlled by Benjamini-Hochberg. Whatever is
+neither confirmed nor pruned is *unproven*.
 """
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from bot.decide import MARGIN, MOST
+from bot.decide import EQUAL, MARGIN, MOST
 from bot.history import History
 from bot.noise import NightNoise, against
 from bot.records import Experiment, Measurement, Pruned, Variant
@@ -27,8 +30,9 @@ LOOK = 0.00015  # p that it takes at one look; there is one after every run from
 FINAL, MOST_FINAL = 3, 12  # runs of each side
 MAX_FAILED = 3  # failed runs of one thing in one `run` before it is left alone
 OUT, MOST_OUT = 3, 6  # runs of the stack without a part: before it is judged, and at most
+REFUTED = 0.05  # p of leave-one-out above which a change that the search was sure of is no longer called confirmed
 CLEAR = 0.01  # p at which a part needs no more runs
-SPARE = 0.05  # p of "it is worth the margin or more" below which it is pruned
+SPARE = 0.05  # p of "it is worth what it must be" below which it is pruned
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,15 @@ class Step:
     variant: Variant | None = None
     side: str = ""
     run: Measurement | None = None
+
+
+@dataclass(frozen=True)
+class Worth:
+    """Of a kept change, by runs that did not select it. `here`: to the stack as it is now."""
+
+    effect: Comparison
+    words: str
+    here: bool
 
 
 @dataclass(frozen=True)
@@ -83,11 +96,11 @@ class Stack:
         return min(1.0, (MOST - 1) * effect.p()) if effect else 1.0
 
     def _comparison(self, keep: Experiment) -> Comparison | None:
-        """The runs that decided a keep and the ones after it, against its parent's."""
+        """The runs that decided a keep and the champion's after it, against its parent's. No retest: that was somebody's second look."""
         if not keep.proposal:
             return None
         parent = self.history.pool(keep.proposal.parent)
-        runs = [*self.history.compared(keep, "confirm", "retest"), *self.history.pool(self.history.sha_of(keep))]
+        runs = [*self.history.compared(keep, "confirm"), *self.history.pool(self.history.sha_of(keep))]
         return against(parent, runs, self.noise.of_others(keep.proposal.parent, self.history.sha_of(keep), keep.id).alike, self.sign)
 
     def final(self, sha: str, split: str = "val") -> list[Measurement]:
@@ -134,9 +147,13 @@ class Stack:
         return {ids[i] for i in discoveries([p[id] for id in ids], self.history.tried, RATE / 2)}
 
     def spare(self, variant: Variant) -> bool:
-        """Whether the part is surely worth less than the margin."""
+        """Whether the part is surely worth less than the margin, or, where it makes the files shorter, surely loses more than that."""
         effect = self.effect(variant)
-        return bool(effect) and len(self.out(variant)) >= OUT and 1 - effect.p(-self.margin) < SPARE
+        return bool(effect) and len(self.out(variant)) >= OUT and 1 - effect.p(self.least(variant)) < SPARE
+
+    def least(self, variant: Variant) -> float:
+        """What the part must bring to stay, in a metric of which less is better: the search kept what is shorter for less."""
+        return self.margin if variant.shortens else -self.margin
 
     @property
     def proved(self) -> bool:
@@ -157,7 +174,8 @@ class Stack:
 
     def _settled(self, variant: Variant) -> bool:
         effect = self.effect(variant)
-        return bool(effect) and len(self.out(variant)) >= OUT and (effect.p() < CLEAR or self.spare(variant))
+        surely = EQUAL if variant.shortens else CLEAR
+        return bool(effect) and len(self.out(variant)) >= OUT and (effect.p(max(0.0, self.least(variant))) < surely or self.spare(variant))
 
     def _final(self, left: float) -> Step | None:
         side, fewest = self._next_side()
@@ -185,7 +203,7 @@ class Stack:
         runs = [m for sha in (self.history.base, self.whole) for m in self.final(sha)]
         if not self.proved or not runs[0].metric_version:
             return Step("done")
-        read = {(m.sha, m.seed) for m in self.history.experiments[0].runs("final") if m.split == "sealed"}
+        read = self.history.sealed_reads
         if unread := [m for m in runs if (m.sha, m.seed) in kept and (m.sha, m.seed) not in read]:
             return Step("sealed", run=unread[0])
         side, fewest = self._next_side()
@@ -198,31 +216,44 @@ class Stack:
         """id -> how each kept change ends, the pruned ones included."""
         p = {e.id: self.searched(e) for e in self.history.stack}
         found = self.sure(p)
-        left_out = self._left_out()
-        accepted = discoveries([effect.p() for effect, _ in left_out.values()], len(left_out), RATE / 2)
-        proved = {id for i, id in enumerate(left_out) if i in accepted}
-        labels = {id: self._label(id, p, found, proved, left_out.get(id)) for id in p}
+        worth, rounds = self._worth(), self._rounds()
+        chances = [min(1.0, rounds[id] * known.effect.p()) for id, known in worth.items()]
+        accepted = discoveries(chances, len({*worth, *rounds}), RATE / 2)  # what was pruned was tested too
+        proved = {id for i, id in enumerate(worth) if i in accepted}
+        worth = {id: known for id, known in worth.items() if known.here or id in proved}
+        found -= {id for id, known in worth.items() if known.effect.p() > REFUTED}
+        labels = {id: self._label(id, p, found | proved, worth.get(id)) for id in p}
         return labels | {id: _pruned(prune) for prune in self.history.prunes if not prune.hunks for id in prune.ids}
 
-    def _left_out(self) -> dict[int, tuple[Comparison, str]]:
-        """id -> what a change is worth by runs that did not select it, and in which words. A single one: the final comparison."""
-        found: dict[int, tuple[Comparison, str]] = {}
+    def _rounds(self) -> Counter[int]:
+        """id -> how often it was tried to show that a change is worth something: once for each stack, for pruning leaves those that look
+        good; and by the final comparison where it is alone."""
+        alone = [e.id for e in self.history.stack]
+        tried = [v.id for v in self.history.variants if len(v.ids) == 1 and not v.hunks and self.out(v)]
+        return Counter(tried + alone if len(alone) == 1 else tried)
+
+    def _worth(self) -> dict[int, Worth]:
+        """id -> what each change is worth to this stack, or to it before something else was pruned. A single one: the final comparison."""
+        found: dict[int, Worth] = {}
+        stacks = {self.whole}
+        for prune in reversed(self.history.prunes):
+            stacks |= {prune.stack} if prune.sha in stacks else set()
         for variant in self.history.variants:
-            if len(variant.ids) == 1 and not variant.hunks and (effect := self.effect(variant)):
-                found[variant.id] = effect, f"{len(self.history.pool(variant.stack))} v {len(self.out(variant))} seeds without it"
+            if variant.stack in stacks and len(variant.ids) == 1 and not variant.hunks and (effect := self.effect(variant)):
+                runs = len(self.history.pool(variant.stack)), len(self.out(variant))
+                found[variant.id] = Worth(effect, f"{runs[0]} v {runs[1]} seeds without it", variant.stack == self.whole)
         alone, final = [e.id for e in self.history.stack], self.headline()
         if len(alone) == 1 and final:
-            found[alone[0]] = final, f"{len(self.final(self.whole))} v {len(self.final(self.history.base))} fresh seeds"
-        return {id: found[id] for id in found if id in alone}
+            found[alone[0]] = Worth(final, f"{len(self.final(self.whole))} v {len(self.final(self.history.base))} fresh seeds", True)
+        return found
 
-    def _label(self, id: int, p: Mapping[int, float], found: set[int], proved: set[int], out: tuple[Comparison, str] | None) -> Label:
-        status = "confirmed" if id in found | proved else "unproven"
-        if out:
-            effect, words = out
-            half = effect.half()
-            return Label(status, f"{words}, p = {effect.p():.2g}", *self._interval(effect, half))
+    def _label(self, id: int, p: Mapping[int, float], confirmed: set[int], known: Worth | None) -> Label:
+        status, proposal = "confirmed" if id in confirmed else "unproven", self.history.experiments[id].proposal
+        shorter = "kept for being shorter; " if status == "unproven" and proposal and proposal.shorter else ""
+        if known:
+            return Label(status, f"{shorter}{known.words}, p = {known.effect.p():.2g}", *self._interval(known.effect, known.effect.half()))
         effect = self._comparison(self.history.experiments[id])
-        why = f"by the search, p = {p[id]:.2g} among {self.history.tried} tried"
+        why = f"{shorter}by the search, p = {p[id]:.2g} among {self.history.tried} tried"
         if not effect:
             return Label(status, why)
         # selected: intervals for such must be wider (Benjamini and Yekutieli 2005)

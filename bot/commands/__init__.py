@@ -1,5 +1,6 @@
 """One file per subcommand, imported only when it is used (`bot.cli`). Here: what each of them needs to start."""
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -34,6 +35,13 @@ def move(context: click.Context, parameter: click.Parameter, value: Any) -> None
     if value is not None:
         root = context.find_root()
         root.obj = context.obj = replace(context.find_object(Place) or Place(), **{str(parameter.name): value})
+
+
+def number(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """Callback of options with a range, which lets nan through."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("nan is not a number")
+    return value
 
 
 def place_options() -> list[click.Option]:

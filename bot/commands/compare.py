@@ -4,14 +4,14 @@ import sys
 
 import click
 
-from . import act, load_settings, measures
+from . import act, load_settings, measures, number
 
 
 @click.command("compare", short_help="Any two commits: paired runs, interval, verdict.")
 @click.argument("a")
 @click.argument("b")
 @click.option("--seeds", type=click.IntRange(min=2), default=4, show_default=True, help="How many each is measured on, in all.")
-@click.option("--until", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="P", help="Go on until p < P.")
+@click.option("--until", type=click.FloatRange(0, 1, min_open=True, max_open=True), callback=number, metavar="P", help="Go on until p < P.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @measures
 def command(a: str, b: str, seeds: int, until: float | None, as_json: bool, **overrides: str | None) -> None:

@@ -36,19 +36,20 @@ class Decisions:
 
     @property
     def tested(self) -> int:
-        """Experiments that the evidence decided, failures not counted."""
-        return sum(1 for e in self.history.experiments.values() if e.status in ("keep", "discard"))
+        """Experiments that the evidence decided and that had to gain, failures not counted."""
+        decided = (e for e in self.history.experiments.values() if e.status in ("keep", "discard"))
+        return sum(not (e.proposal and e.proposal.shorter) for e in decided)
 
     @property
     def false_keeps(self) -> float:
-        """How many keeps are expected to be false at most: as if none of what was tested had an effect."""
+        """How many keeps are expected to be false at most: as if none of what was tested had an effect. What is shorter need not have."""
         return NULL_KEPT * self.tested
 
     def false_keeps_text(self) -> str:
         tested, confirmed = self.tested, sum(label.status == "confirmed" for label in self.labels.values())
         text = (
-            f"Of {tested} change{'s' * (tested != 1)} tested, at most about {_few(self.false_keeps)} keeps are expected to be false: "
-            f"the search keeps no more than {100 * NULL_KEPT:.0f} % of the changes that do nothing."
+            f"Of {tested} change{'s' * (tested != 1)} that had to gain, at most about {_few(self.false_keeps)} keeps are expected to be "
+            f"false: the search keeps no more than {100 * NULL_KEPT:.0f} % of the changes that do nothing."
         )
         share = f" Of the {confirmed} labelled confirmed, no more than {100 * RATE:.0f} % are expected to be (Benjamini and Hochberg)."
         return text + (share if confirmed else "")

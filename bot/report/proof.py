@@ -38,7 +38,7 @@ def warning(history: History) -> str:
 
 
 def sealed_reads(history: History) -> int:
-    return sum(m.split == "sealed" for e in history.experiments.values() for m in e.measurements)
+    return len(history.sealed_reads)
 
 
 def heavy(experiment: Experiment) -> Measurement | None:

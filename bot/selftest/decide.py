@@ -185,8 +185,12 @@ def rates(found: Sequence[Trial]) -> dict[str, dict[str, Rate]]:
 
 
 def trusted(found: Sequence[Trial]) -> bool:
-    """Exit code 0: no known harm was kept, no null edit ended as confirmed."""
-    return not any(t.status == "keep" and (t.truth == "bad" or t.truth == "null" and t.label == "confirmed") for t in found)
+    """Exit code 0: no known harm was kept, no null edit ended as confirmed; and the loop could tell: most edits were decided by runs, and
+    where there were good ones, one was kept."""
+    kept, good = [t for t in found if t.status == "keep"], [t for t in found if t.truth == "good"]
+    wrong = any(t.truth == "bad" or t.truth == "null" and t.label == "confirmed" for t in kept)
+    decided = sum(t.status in ("keep", "discard") for t in found)
+    return not wrong and 2 * decided > len(found) and (not good or any(t.truth == "good" for t in kept))
 
 
 HEAD = ("edits", "tried", "better in one run", "tested again", "kept", f"{LEVEL:.0%} interval", "confirmed", f"{LEVEL:.0%} interval")

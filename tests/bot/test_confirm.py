@@ -195,7 +195,9 @@ def test_killed_before_any_run_of_confirming_it_is_the_night_nobody_disturbed(tm
             run_loop(night)
         again, _ = open_again(root, lucky(2))
         run_loop(again)
-        assert [len(part) for part in story(again)] == [len(part) for part in story(calm)]
+        lost = referee.asked[kill]["role"] == "sealed"  # it may have been read, and is never read twice
+        assert [len(part) for part in story(again)] == [len(story(calm)[0]) - lost, *(len(part) for part in story(calm)[1:])]
+        assert len(again.history.sealed_reads) == len(calm.history.sealed_reads)
         assert labels(again) == labels(calm) and values(again) == values(calm)
         assert len(set(story(again)[0])) == len(story(again)[0])
 
@@ -237,6 +239,13 @@ class TestReserve:
         done = Stack(night.history).needed
         self.limit(night, "100h")
         assert confirm.time_for_search(night) == pytest.approx(360_000 - 60 * done, abs=5)
+
+    def test_a_night_that_ends_early_does_not_spend_the_rest_of_it(self, night):
+        run_loop(night)
+        spent = sum(m.role in ("ablate", "final") for e in night.history.experiments.values() for m in e.measurements)
+        night.settings = night.settings.model_copy(update={"reserve": "10%"})
+        self.limit(night, "10h")
+        assert confirm.reserve(night) == pytest.approx(60 - spent, abs=0.1)
 
     def test_without_a_clock_it_is_a_share_of_the_runs(self, night):
         run_loop(night)

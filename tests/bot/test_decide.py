@@ -4,11 +4,17 @@ import random
 from dataclasses import replace
 from math import ceil
 from statistics import fmean
+from types import SimpleNamespace
 
 import pytest
+from msgspec import structs
 
 from bot.decide import EQUAL, MOST, MOST_EQUAL, PER_FRESH, Evidence, Step, next_step
+from bot.history import History
+from bot.loop import evidence
+from bot.records import Proposal
 from bot.stats import Noise
+from tests.bot import builders
 
 POOL = (10.0, 10.1, 9.9, 10.0)
 
@@ -137,6 +143,10 @@ class TestShorter:
     def test_the_margin_of_the_settings_wins(self):
         assert next_step(Evidence(POOL, 10.05, shorter=True, margin=0.01)).action == "discard"
 
+    def test_what_shorter_changes_have_lost_already_is_gone_from_the_margin(self):
+        loses = Evidence(POOL, 10.05, shorter=True, margin=0.1)
+        assert next_step(loses).action == "confirm" and next_step(replace(loses, spent=0.08)).action == "discard"
+
     def test_in_a_metric_without_noise_the_same_value_is_equal(self):
         same = Evidence((5.0,) * 4, 5.0, (5.0,) * 2, (None, None), shorter=True)
         assert next_step(same).action == "keep" and next_step(replace(same, shorter=False)).action == "discard"
@@ -169,3 +179,15 @@ class TestSharedSeeds:
         facts = {"champion": tuple(10 + x for x in luck), "screen": 9.0, "fresh": tuple(9.8 + x for x in luck[:2]), "partners": (0, 1)}
         assert next_step(Evidence(**facts, noise=Noise((0.9, 10), (0.9, 10)))).action != "keep"
         assert next_step(Evidence(**facts, noise=Noise((0.9, 10), (0.9, 10), 0.9))).action == "keep"
+
+
+def test_losses_of_all_that_was_kept_for_being_shorter_add_up():
+    night = builders.Night(noise=1e-6).baseline()
+    for effect in (0.002, -0.001, 0.003):
+        id = night.kept(effect)
+        night.events = [structs.replace(e, statements=-1) if isinstance(e, Proposal) and e.id == id else e for e in night.events]
+    night.kept(-0.004)
+    history = History.fold(night.events)
+    settings = SimpleNamespace(direction="min", command=(), margin=0.01, limits={})
+    found = evidence(SimpleNamespace(history=history, settings=settings), history.experiments[4])
+    assert found.spent == pytest.approx(0.005, abs=1e-4) and found.equal == pytest.approx(0.005, abs=1e-4)

@@ -31,6 +31,18 @@ def test_baseline_runs_are_the_bases_champion_runs():
     assert len(fold(night).champion_runs(BASE, night.context)) == 4
 
 
+def test_limits_refer_to_the_base_and_elsewhere_to_the_earliest_champion_there():
+    night = Night().baseline(seeds=4)
+    night.kept()
+    assert {m.sha for m in fold(night).reference_runs} == {BASE}
+    first = night.champion
+    night.context = "elsewhere"
+    night.opened()
+    night.run(1, "champion", 50, first)
+    night.kept()
+    assert {m.sha for m in fold(night).reference_runs} == {first}
+
+
 def test_runs_that_decided_a_keep_are_not_champion_runs():
     night = Night().baseline()
     id = night.kept(fresh=3)

@@ -259,8 +259,13 @@ class TestCompare:
         git(root, "rm", "-q", "params.py")
         git(root, "commit", "-q", "-m", "gone")
         git(root, "switch", "-q", "main")
+        night.settings = night.settings.model_copy(update={"locked": ("score.py",)})
         with pytest.raises(UsageError, match=words):
             self.ask(night, *names)
+
+    def test_what_is_not_measured_may_differ(self, night):
+        branch(night.settings.root, "words", "score.py", "print()\n")
+        assert self.ask(night, "main", "words").shas[0] != self.ask(night, "main", "words").shas[1]
 
 
 def test_rounds_know_their_seeds_without_the_ledger(tmp_path):

@@ -132,7 +132,8 @@ def test_rows_without_a_commit_are_not_one_commit(tmp_path):
     [
         (ROWS, "sha\tscore\n", "has no column commit"),
         ([*ROWS, "2222222\tgood\t1\tkeep\tx"], HEADER, "line 9: val_bpb is 'good'"),
-        ([*ROWS, "2222222\t1.0"], HEADER, "line 9: 2 columns"),
+        ([*ROWS, "2222222\t1.0"], HEADER, "line 9: 2 columns, separated by tabs, and none for status"),
+        ([*ROWS, "2222222\t1e200\t1\tkeep\tx"], HEADER, "line 9: val_bpb is 1e.200, which no measurement is"),
         ([ROWS[3]], HEADER, "no row with a value"),
         ([], "", "has no column commit"),
     ],
@@ -140,6 +141,17 @@ def test_rows_without_a_commit_are_not_one_commit(tmp_path):
 def test_a_file_that_is_no_log_is_refused_with_its_place(tmp_path, rows, header, words):
     with pytest.raises(UsageError, match=words):
         logs.read(table(tmp_path / "r.tsv", rows, header))
+
+
+def test_three_columns_are_enough(tmp_path):
+    log = logs.read(table(tmp_path / "r.tsv", ["a\t1.0\tkeep", "b\t0.9\tkeep"], "commit\tval_bpb\tstatus\n"))
+    assert log.base == (1.0,) and log.changes[0].values == (0.9,)
+
+
+@pytest.mark.parametrize(("sigma", "words"), [("nan", "nan is not a number"), ("inf", "is not in the range"), ("0", "is not in the range")])
+def test_a_sigma_that_is_none_is_refused(tsv, sigma, words):
+    found = CliRunner().invoke(cli, ["replay", str(tsv), "--sigma", sigma])
+    assert found.exit_code == 2 and words in found.output
 
 
 def test_a_binary_file_is_refused(tmp_path):
@@ -175,7 +187,7 @@ def test_ours_decides_a_ledger_as_the_night_did(ledger):
 
 def test_keep_if_lower_sees_the_first_run_of_each(ledger):
     found = results(ledger.ledger.path)["keep-if-lower"]
-    assert kept(found) == ["0001", "0003"] and found.claimed == pytest.approx(ledger.history.baseline_runs[0].value - 1.0395)
+    assert kept(found) == ["0001", "0003"] and found.claimed == pytest.approx(ledger.history.reference_runs[0].value - 1.0395)
 
 
 @pytest.mark.parametrize("rule", ["bootstrap", "ours"])

@@ -235,7 +235,7 @@ def test_json_has_label_effect_and_reason(night):
 def test_the_expected_false_keeps_are_one_in_a_hundred_of_what_was_tested(night):
     known = Decisions(night)
     assert known.tested == 11 and known.false_keeps == pytest.approx(0.11)  # the crash tested nothing
-    assert "Of 11 changes tested, at most about 0.11 keeps are expected to be false" in markdown.render(night)
+    assert "Of 11 changes that had to gain, at most about 0.11 keeps are expected to be false" in markdown.render(night)
     assert "Of the 2 labelled confirmed, no more than 5 % are" in known.false_keeps_text()
 
 

@@ -232,6 +232,11 @@ def test_what_is_worse_or_nothing_and_kept_fails_the_test():
     assert not decide.trusted([*TRIALS, replace(TRIALS[1], label="confirmed")])
 
 
+def test_a_loop_that_could_not_tell_is_not_trusted():
+    assert not decide.trusted([t if t.truth != "good" else replace(t, status="discard") for t in TRIALS])
+    assert not decide.trusted([*TRIALS, *[replace(TRIALS[3], status="crash")] * len(TRIALS)])
+
+
 def test_json_has_every_edit_and_every_interval():
     told = json.loads(decide.as_json(TRIALS, History(), "5s cpu"))
     assert told["ok"] and [t["truth"] for t in told["trials"]] == ["null", "null", "good", "bad"]

@@ -56,6 +56,20 @@ def test_growth_is_over_all_changed_files():
     assert grown(old, {"a.py": "x = 1\n", "b.txt": "one\ntwo\nthree\n"}) == -1 + 2
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "more"),
+    [
+        ("a = 1\nb = 2\n", "a, b = 1, 2\n", 0),
+        ("a = 1\nb = 1\n", "a = b = 1\n", -1),
+        ("f(1)\nf(2)\n", "(f(1), f(2))\n", 0),
+        ("if x:\n    y = 1\nelse:\n    y = 2\n", "y = 1 if x else 2\n", -2),
+        ("a, b = 1, 2\n", "a = 1\nb = 2\n", 1),
+    ],
+)
+def test_statements_that_are_only_joined_are_not_fewer(old, new, more):
+    assert grown({"a.py": old}, {"a.py": new}) == more
+
+
 def test_a_file_that_cannot_be_read_leaves_growth_unknown():
     assert grown({"a.py": "x = 1\n", "b.py": "y = 1\n"}, {"a.py": "", "b.py": "y = (\n"}) is None
     assert grown({"a.py": "x = (\n"}, {"a.py": "x = 1\n"}) is None

@@ -42,11 +42,11 @@ class Book:
             facts = {"outcome": outcome, "context": "c", "value": value, "metric_version": "v"}
             self.add(Measurement, id=id, role=role, index=i, sha=sha, seed=len(known) * 1000 + i, **facts)
 
-    def variant(self, *ids: int, worth: float = 0.0, runs: int = 0, hunks: tuple[int, ...] = ()) -> str:
+    def variant(self, *ids: int, worth: float = 0.0, runs: int = 0, hunks: tuple[int, ...] = (), statements: int | None = None) -> str:
         """The stack without these, which is worse by `worth`."""
         sha = f"without{ids}{hunks}"
         self.level[sha] = self.level[self.history.champion_sha] + self.sign * worth
-        self.add(Variant, id=ids[0], stack=self.history.champion_sha, sha=sha, ids=ids, hunks=hunks)
+        self.add(Variant, id=ids[0], stack=self.history.champion_sha, sha=sha, ids=ids, hunks=hunks, statements=statements)
         self.run(ids[0], "ablate", sha, runs)
         return sha
 
@@ -74,6 +74,62 @@ def test_the_weakest_change_is_left_out_first():
     strong, weak = book.variant(1), book.variant(2)
     assert [v.sha for v in book.stack.order(everything=True)][0] == weak and step(book) == ("ablate", weak)
     assert strong in [v.sha for v in book.stack.order(everything=True)]
+
+
+@pytest.mark.parametrize("statements", [None, -2, 0])
+def test_what_brings_nothing_is_pruned(statements):
+    book = Book(0.01, 0.0005)
+    book.variant(2, worth=-0.0002, runs=MOST_OUT, statements=statements)
+    assert step(book)[0] == "prune"
+
+
+def test_what_only_makes_the_files_shorter_stays():
+    book = Book(0.01, 0.0005)
+    book.variant(2, worth=-0.0002, runs=MOST_OUT, statements=3)
+    assert step(book)[0] == "final"
+
+
+def test_what_makes_them_shorter_and_surely_costs_more_than_the_margin_is_pruned():
+    book = Book(0.01, 0.0005)
+    book.variant(2, worth=-0.01, runs=OUT, statements=3)
+    assert step(book)[0] == "prune"
+
+
+def test_what_the_search_was_sure_of_and_leaving_out_refutes_is_not_confirmed():
+    """Two changes that gain, but not together."""
+    book = Book(0.01, 0.02)
+    assert book.stack.labels()[1].status == "confirmed"
+    book.variant(1, worth=0.0, runs=OUT)
+    assert [book.stack.labels()[id].status for id in (1, 2)] == ["unproven", "confirmed"]
+
+
+def test_what_is_worth_something_only_since_another_part_was_pruned_is_judged_by_the_search():
+    book = Book(0.01, 0.02)
+    book.variant(1, worth=0.0, runs=OUT)
+    pruned = book.history.champion_sha
+    book.level["p"] = book.level[pruned]
+    book.add(Pruned, id=2, stack=pruned, variant="x", sha="p", ids=(2,))
+    found = book.stack.labels()[1]
+    assert found.status == "confirmed" and found.why.startswith("by the search")
+
+
+@pytest.mark.parametrize(("rounds", "status"), [(1, "confirmed"), (8, "unproven")])
+def test_each_stack_that_it_is_left_out_of_is_another_try(rounds, status):
+    book = Book(0.0002, 0.02, fresh=2)
+    for round in range(rounds):
+        book.variant(1, worth=0.0006 if round == rounds - 1 else 0.0, runs=OUT)
+        if round < rounds - 1:
+            stack, sha = book.history.champion_sha, f"p{round}"
+            book.level[sha] = book.level[stack]
+            book.add(Pruned, id=2, stack=stack, variant="x", sha=sha, ids=(2,), hunks=(round + 1,))
+            book.run(2, "champion", sha, 4)
+    assert book.stack.labels()[1].status == status
+
+
+def test_a_retest_does_not_make_the_search_surer():
+    book, same = Book(0.0003, fresh=2), Book(0.0003, fresh=2)
+    book.run(1, "retest", "c1", 8)
+    assert book.stack.searched(book.history.experiments[1]) == same.stack.searched(same.history.experiments[1])
 
 
 def test_a_change_that_is_sure_already_is_left_out_only_where_time_does_not_matter():
