@@ -4,7 +4,7 @@ Explore cheaply, believe slowly. One screening run must be SCREEN standard error
 then on it does not count. Runs on fresh seeds follow, the champion's in between, compared by Welch's t after each: a gain is kept once
 its p is below SUCCESS, a candidate is dropped once its p is above FUTILE. A candidate's runs take only one of the two hurdles, so the
 second need not be high. Until the night's candidates have shown how much they scatter (they may be noisier than the champion, and two
-runs say little of that) it is higher. Equal within the margin and shorter is a keep too.
+runs say little of that) the first is lower and the second higher. Equal within the margin and shorter is a keep too.
 `benchmarks/decide.py` plays whole nights of this against known truth (docs/deciding.md).
 """
 
@@ -16,8 +16,9 @@ from typing import Literal
 from .report.text import Scale
 from .stats import ROUNDING, Comparison, Noise, compare, squares, variance
 
-SCREEN = 1.5  # standard errors; no test, for it counts for nothing afterwards
-SUCCESS = {False: 0.008, True: 0.1}  # by whether candidates' noise is known; from the second fresh run on, for one has no scatter
+# By whether candidates' noise is known. Before, when the large gains come, few are let go at the first hurdle; the second is higher.
+SCREEN = {False: 1.0, True: 1.5}  # standard errors; no test, for it counts for nothing afterwards
+SUCCESS = {False: 0.015, True: 0.1}  # from the second fresh run on, for one has no scatter
 FUTILE = (0.53, 0.48, 0.42, 0.37, 0.32, 0.27, 0.23)  # after 1, 2, ... fresh runs; one more is the most there are
 MOST = len(FUTILE) + 1
 LEAST_POOL, PER_FRESH = 2, 0.7  # champion runs that a test needs: so many, and for each fresh run so many
@@ -65,7 +66,7 @@ class Evidence:
         (usual, _), (single, _) = self.noise.sides(squares(self.champion))
         rho = self.noise.pairing if self.screen_partner is not None else 0.0
         error = sqrt(single * (1 - rho * rho) + usual * (1 - rho) ** 2 / (len(self.champion) + len(self.selecting)))
-        return -self.sign * SCREEN * error
+        return -self.sign * SCREEN[self.noise.known] * error
 
     @property
     def screened(self) -> float:
