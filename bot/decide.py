@@ -18,7 +18,7 @@ from .stats import ROUNDING, Comparison, Noise, compare, squares, variance
 
 # By whether candidates' noise is known. Before, when the large gains come, few are let go at the first hurdle; the second is higher.
 SCREEN = {False: 1.0, True: 1.5}  # standard errors; no test, for it counts for nothing afterwards
-SUCCESS = {False: 0.015, True: 0.1}  # from the second fresh run on, for one has no scatter
+SUCCESS = {False: 0.006, True: 0.1}  # from the second fresh run on, for one has no scatter
 FUTILE = (0.53, 0.48, 0.42, 0.37, 0.32, 0.27, 0.23)  # after 1, 2, ... fresh runs; one more is the most there are
 MOST = len(FUTILE) + 1
 LEAST_POOL, PER_FRESH = 2, 0.7  # champion runs that a test needs: so many, and for each fresh run so many
