@@ -11,7 +11,8 @@ ranks   Spearman's correlation of the loss read at a fraction of the budget with
         by their means; between seeds of one configuration, by deviations from its mean.
 noise   how far equal runs lie apart, and how far runs of two files agree because they share a seed.
 error   of a curve: the final score is regressed on the loss read at a fraction (`bot.early.fit`, as a night does it). What remains is
-        the standard deviation around that line, given in standard deviations between seeds: `CARRIED` in benchmarks/worlds.py.
+        the standard deviation around that line, given in standard deviations between seeds: `CARRIED` in benchmarks/worlds.py; and how
+        one run's errors go together: `LASTING`.
 replay  nights of these runs, decided by the product's own code (`bot.early`, `bot.decide`): the base on four random seeds, then every
         configuration in random order, screened with one of its runs and, where it passes, measured again with the other one. Nothing
         is kept. An improvement is a configuration whose mean lies below the base's; lost is one that is stopped though its run, had it
@@ -27,6 +28,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import correlation as pearson
 from statistics import fmean, quantiles
 from types import SimpleNamespace
 
@@ -212,7 +214,22 @@ def errors(groups: Groups, sd: float) -> dict[float, Line | None]:
         close = f"{near.spread / sd:.2f}" if near else "no line"
         cells = f"{line.spread / sd:.2f} | {close} | {line.spread:.4f} | {line.slope:.3f} | {line.count}" if line else "no line | | | |"
         print(f"| at {at:.0%} | {cells} |")
+    told = ", ".join(f"{at:.0%} {found:.2f}" for at, found in lasting(groups).items())
+    print(f"\ncorrelation of a run's error with its error at the fraction before: {told}")
     return found
+
+
+def lasting(groups: Groups) -> dict[float, float]:
+    """Fraction -> correlation of a run's error there with its error at the fraction before, of scores near the base's."""
+    left: list[dict[int, float]] = []
+    for at in FRACTIONS:
+        ((bx, by),) = means_of([groups["base"]], at)
+        runs = [run for group in groups.values() for run in group if abs(run["val_bpb"] - by) <= NEAR]
+        points = {id(run): (loss - bx, run["val_bpb"] - by) for run in runs if (loss := reading(run["curve"], at)) is not None}
+        line = fit(list(points.values()))
+        left.append({key: y - line(x) for key, (x, y) in points.items()} if line else {})
+    both = [[(before[key], after[key]) for key in before if key in after] for before, after in zip(left, left[1:], strict=False)]
+    return {at: pearson(*zip(*pairs, strict=True)) for at, pairs in zip(FRACTIONS[1:], both, strict=True) if len(pairs) > 2}
 
 
 def scatter(groups: Groups, at: float) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
