@@ -35,6 +35,8 @@ from types import SimpleNamespace
 TOP = Path(__file__).parents[1]
 sys.path[:0] = [str(TOP), str(TOP / "benchmarks")]
 
+from worlds import stopped  # noqa: E402
+
 from bot.decide import next_step  # noqa: E402
 from bot.early import FRACTIONS, Curves, Line, fit  # noqa: E402
 from bot.history import History  # noqa: E402
@@ -44,7 +46,7 @@ from bot.records import Measurement, Opened, Proposal, Verdict  # noqa: E402
 from bot.stats import correlation, pooled, squares, variance  # noqa: E402
 from eval.cache import default_cache_dir  # noqa: E402
 from eval.corpus import prepare  # noqa: E402
-from eval.early import Watch, reading  # noqa: E402
+from eval.early import reading  # noqa: E402
 
 ENTRY = "train/train.py"
 SEEDS = [11_000 + i for i in range(16)]
@@ -274,8 +276,7 @@ class Replay:
         found = self.history.experiments[id]
         before = evidence(self, found)
         bounds = Curves(self.history).bounds(before.threshold, id)
-        watch = Watch(bounds)
-        until = next((at for at, *_ in bounds if watch.verdict(at, lambda: first["curve"])), None)
+        until = stopped(bounds, first["curve"])
         self.record(id, "screen", sha, first, until)
         self.tally(name, first, first["val_bpb"] - before.mean < before.threshold, bool(bounds), until)
         if next_step(evidence(self, found)).action == "confirm":

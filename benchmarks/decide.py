@@ -25,7 +25,7 @@ from types import SimpleNamespace
 TOP = Path(__file__).parents[1]
 sys.path[:0] = [str(TOP), str(TOP / "benchmarks")]
 
-from worlds import BYTES, TOKENS, WORLDS, Truth  # noqa: E402
+from worlds import BYTES, TOKENS, WORLDS, Truth, stopped  # noqa: E402
 
 from bot import noise  # noqa: E402
 from bot.decide import next_step  # noqa: E402
@@ -37,7 +37,6 @@ from bot.records import Drift, Measurement, Opened, Proposal, Pruned, Variant, V
 from bot.rules import RULES  # noqa: E402
 from bot.seeds import next_seed  # noqa: E402
 from bot.stack import Stack  # noqa: E402
-from eval.early import Watch  # noqa: E402
 
 RUNS = 126.0
 RESERVE = 0.10
@@ -102,8 +101,7 @@ class Ours:
         value, curve = self.truth.run(self.changes[sha], seed)
         points = [x for at, loss in curve.items() for x in (at - 0.05, loss * NATS + 1.5 * (1 - at))]
         points += [0.95, value * NATS + 0.002 * self.truth.random.gauss(0, 1)] if curve else []
-        watch = Watch(bounds)
-        at = next((f for f, *_ in bounds if watch.verdict(f, lambda: list(zip(points[::2], points[1::2], strict=True)))), None)
+        at = stopped(bounds, list(zip(points[::2], points[1::2], strict=True)))
         cost = 1.0 if at is None else START + (1 - START) * at
         self.outcome.spent += cost
         self.outcome.by[role] = self.outcome.by.get(role, 0.0) + cost

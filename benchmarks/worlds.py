@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
+from eval.early import Bound, Watch
+
 LEVEL = 0.98
 EARLY, EARLY_AMONG, EARLY_GAIN = 3, 6, (0.004, 0.001)  # so many of the first so many gain about this
 TOKENS, BYTES = 1000, 4000  # scored: nats per token = value * BYTES / TOKENS * ln 2
@@ -97,6 +99,12 @@ def errors(rng: random.Random, sizes: dict[float, float]) -> dict[float, float]:
         before = LASTING[at] * before + sqrt(1 - LASTING[at] ** 2) * rng.gauss(0, 1)
         found[at] = size * before
     return found
+
+
+def stopped(bounds: Sequence[Bound], curve: Sequence[Sequence[float]]) -> float | None:
+    """The fraction at which a run of this curve would be ended; None: it is not."""
+    watch = Watch(bounds)
+    return next((bound.fraction for bound in bounds if watch.verdict(bound.fraction, lambda: curve)), None)
 
 
 class Truth:

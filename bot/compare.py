@@ -140,9 +140,9 @@ class Answer:
     def _advice(self) -> list[str]:
         if self.settled:
             return []
-        if self.question.until:
-            return [f"--seeds {max(len(self.a), len(self.b)) // (1 << LOOKS - 1) * 2} goes further; decide on it before looking."]
-        return [f"--until {LEVEL} measures on, as long as it takes; what is there counts, and so does every look."]
+        if self.question.until:  # it has looked as often as it may
+            return []
+        return [f"--until {LEVEL} measures on, up to {1 << LOOKS - 1} times as many seeds; what is there counts, p is for {LOOKS} looks."]
 
     def data(self) -> dict[str, Any]:
         """Stable keys; delta, low and high are B minus A in the metric's unit."""

@@ -56,7 +56,7 @@ class Evidence:
     def equal(self) -> float:
         """What is left of the margin, in the metric's unit; without noise what rounding may do."""
         usual = MARGIN * sqrt(variance(self.noise.champion, squares(self.champion))[0])
-        return max(usual if self.margin is None else self.margin, 100 * ROUNDING * abs(self.mean)) - self.spent
+        return max(0.0, max(usual if self.margin is None else self.margin, 100 * ROUNDING * abs(self.mean)) - self.spent)
 
     @property
     def threshold(self) -> float:

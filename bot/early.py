@@ -106,27 +106,25 @@ class Curves:
     @cached_property
     def known(self) -> list[list[tuple[float, float]]]:
         """(x, y) for each fraction. None of a kept change: its own curve is what `hidden` looks at."""
-        return [[pair for parent, runs in self.tried for pair in self.pairs(runs, parent, look)] for look in LOOKS]
+        return self._known(self.tried)
 
     @cached_property
     def lines(self) -> list[Line | None]:
         """y by x, one for each fraction: of all of the night's runs if the champion's own lie as near to it, or else of its challengers
         alone."""
+        own = self._known([(parent, runs) for parent, runs in self.tried if parent == self.history.champion_sha])
         every = [fit(pairs) for pairs in self.known]
-        return [line if line and self.holds(line, look) else fit(self.own[look]) for look, line in zip(LOOKS, every, strict=True)]
+        return [line if line and self.holds(line, look) else fit(own[look]) for look, line in zip(LOOKS, every, strict=True)]
 
     def holds(self, line: Line, look: int) -> bool:
         """Whether the champion's runs scatter no more around it than those it was fitted to. A change may make curves less telling."""
         known = self.pairs(self.pools[self.history.champion_sha], self.history.champion_sha, look)
         return not exceeds(variance(squares([y - line(x) for x, y in known])), (line.spread**2, line.count - 2), OTHER)
 
-    @cached_property
-    def own(self) -> list[list[tuple[float, float]]]:
-        """As `known`, of the champion's challengers alone."""
-        tried = [runs for parent, runs in self.tried if parent == self.history.champion_sha]
-        return [[pair for runs in tried for pair in self.pairs(runs, self.history.champion_sha, look)] for look in LOOKS]
+    def _known(self, tried: Iterable[tuple[str, Sequence[Measurement]]]) -> list[list[tuple[float, float]]]:
+        return [[pair for parent, runs in tried for pair in self.pairs(runs, parent, look)] for look in LOOKS]
 
-    def bounds(self, threshold: float, id: int = 1) -> tuple[Bound, ...]:
+    def bounds(self, threshold: float, id: int) -> tuple[Bound, ...]:
         """From which losses on a run would not come below `threshold`, relative to the champion's mean, at its end; at `level` it would
         just do so. Neither is on the wrong side of the champion's own loss. Every SPARED-th experiment `id` goes on in any case, or only
         survivors would tell."""

@@ -86,4 +86,4 @@ def _stands(experiment: Experiment, found: Compared, margin: float, shown: str) 
     if worse or useless:
         what = "loses" if worse else f"gains less than {shown}"
         return f"The verdict (kept) does not stand: it {what}. `autoresearch ablate` says what it is worth to the stack."
-    return "Whether the verdict (kept) stands cannot be told from so few seeds; take more (--seeds), as many as you decide on now."
+    return "Whether the verdict (kept) stands cannot be told from so few seeds; `autoresearch compare --until` measures until it can."

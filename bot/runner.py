@@ -66,7 +66,7 @@ class Runner:
             else:
                 options = {"budget": self.settings.budget, "dose": dose} | self._bits(folder, dose, champion)
                 options |= {"keep-checkpoint": folder / KEPT} if keep else {}
-                options["stop-above"] = [":".join(map(str, bound)) for bound in stop_above]
+                options["stop-above"] = list(stop_above)
                 result = self._referee(folder, "measure", sha, seed, options)
                 if result["outcome"] == "ok" and keep:
                     self.checkpoints.take(folder / KEPT, sha, seed)

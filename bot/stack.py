@@ -174,8 +174,10 @@ class Stack:
 
     def _settled(self, variant: Variant) -> bool:
         effect = self.effect(variant)
-        surely = EQUAL if variant.shortens else CLEAR
-        return bool(effect) and len(self.out(variant)) >= OUT and (effect.p(max(0.0, self.least(variant))) < surely or self.spare(variant))
+        if not effect or len(self.out(variant)) < OUT:
+            return False
+        stays = effect.p(self.margin) < EQUAL if variant.shortens else effect.p() < CLEAR
+        return stays or self.spare(variant)
 
     def _final(self, left: float) -> Step | None:
         side, fewest = self._next_side()
@@ -218,7 +220,7 @@ class Stack:
         found = self.sure(p)
         worth, rounds = self._worth(), self._rounds()
         chances = [min(1.0, rounds[id] * known.effect.p()) for id, known in worth.items()]
-        accepted = discoveries(chances, len({*worth, *rounds}), RATE / 2)  # what was pruned was tested too
+        accepted = discoveries(chances, len(rounds), RATE / 2)  # what was pruned was tested too
         proved = {id for i, id in enumerate(worth) if i in accepted}
         worth = {id: known for id, known in worth.items() if known.here or id in proved}
         found -= {id for id, known in worth.items() if known.effect.p() > REFUTED}
@@ -228,9 +230,18 @@ class Stack:
     def _rounds(self) -> Counter[int]:
         """id -> how often it was tried to show that a change is worth something: once for each stack, for pruning leaves those that look
         good; and by the final comparison where it is alone."""
-        alone = [e.id for e in self.history.stack]
-        tried = [v.id for v in self.history.variants if len(v.ids) == 1 and not v.hunks and self.out(v)]
-        return Counter(tried + alone if len(alone) == 1 else tried)
+        return Counter([*(v.id for v in self._judged), *([self.alone] if self.alone else [])])
+
+    @property
+    def _judged(self) -> list[Variant]:
+        """Stacks without one whole change that ran often enough to say something."""
+        return [v for v in self.history.variants if len(v.ids) == 1 and not v.hunks and len(self.out(v)) >= OUT]
+
+    @property
+    def alone(self) -> int | None:
+        """The only change in the stack: the stack without it is the base."""
+        ids = [e.id for e in self.history.stack]
+        return ids[0] if len(ids) == 1 else None
 
     def _worth(self) -> dict[int, Worth]:
         """id -> what each change is worth to this stack, or to it before something else was pruned. A single one: the final comparison."""
@@ -238,13 +249,12 @@ class Stack:
         stacks = {self.whole}
         for prune in reversed(self.history.prunes):
             stacks |= {prune.stack} if prune.sha in stacks else set()
-        for variant in self.history.variants:
-            if variant.stack in stacks and len(variant.ids) == 1 and not variant.hunks and (effect := self.effect(variant)):
+        for variant in self._judged:
+            if variant.stack in stacks and (effect := self.effect(variant)):
                 runs = len(self.history.pool(variant.stack)), len(self.out(variant))
                 found[variant.id] = Worth(effect, f"{runs[0]} v {runs[1]} seeds without it", variant.stack == self.whole)
-        alone, final = [e.id for e in self.history.stack], self.headline()
-        if len(alone) == 1 and final:
-            found[alone[0]] = Worth(final, f"{len(self.final(self.whole))} v {len(self.final(self.history.base))} fresh seeds", True)
+        if self.alone and (final := self.headline()):
+            found[self.alone] = Worth(final, f"{len(self.final(self.whole))} v {len(self.final(self.history.base))} fresh seeds", True)
         return found
 
     def _label(self, id: int, p: Mapping[int, float], confirmed: set[int], known: Worth | None) -> Label:

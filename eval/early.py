@@ -20,6 +20,10 @@ class Bound(NamedTuple):
     most: float  # highest loss that may go on
     level: float = -math.inf
 
+    def __str__(self) -> str:
+        """As `parse` reads it."""
+        return ":".join(str(part) for part in self if math.isfinite(part))
+
 
 def reading(curve: Sequence[Sequence[float]], fraction: float) -> float | None:
     """Mean loss just before `fraction` of the budget, of a curve of (fraction, loss) points; None where it has no point."""

@@ -126,6 +126,11 @@ def test_bad_arguments_exit_2(probe, arguments):
     assert run(*arguments).exit_code == 2
 
 
+def test_nan_is_not_a_number():
+    result = run("compare", "A", "B", "--until", "nan")
+    assert result.exit_code == 2 and "nan is not a number" in result.stderr
+
+
 def test_directory_before_the_subcommand(probe, repo):
     run("-C", repo, "probe")
     assert probe == [("one", repo)]

@@ -22,6 +22,10 @@ def edit(hypothesis: str, *moves: tuple[str, float], old: str = TEXT) -> str:
     new = old
     for name, value in moves:
         new = "".join(f"{name} = {value}\n" if line.startswith(f"{name} =") else line for line in new.splitlines(keepends=True))
+    return diffed(hypothesis, old, new)
+
+
+def diffed(hypothesis: str, old: str, new: str) -> str:
     diff = difflib.unified_diff(old.splitlines(keepends=True), new.splitlines(keepends=True), "a/params.py", "b/params.py")
     return f"{hypothesis}\n\ndiff --git a/params.py b/params.py\n{''.join(diff)}"
 
@@ -118,6 +122,14 @@ class TestLuck:
         run_loop(again)
         assert [p.sha for p in again.history.prunes] == [night.history.champion_sha] == [again.history.champion_sha]
         assert sum(len(e.measurements) for e in again.history.experiments.values()) == runs
+
+
+def test_what_is_only_shorter_is_known_to_be_and_stays(tmp_path):
+    text = TEXT + FILL + "D = 0.0\n"
+    night, _ = make_night(tmp_path / "repo", [edit("a gain", ("A", 4.0), old=text), diffed("shorter", text, TEXT + FILL)], text=text)
+    run_loop(night)
+    assert [e.id for e in night.history.stack] == [1, 2] and not night.history.prunes
+    assert [v.statements for v in night.history.variants if v.ids == (2,)] == [1]
 
 
 class TestHunks:

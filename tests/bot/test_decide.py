@@ -191,3 +191,16 @@ def test_losses_of_all_that_was_kept_for_being_shorter_add_up():
     settings = SimpleNamespace(direction="min", command=(), margin=0.01, limits={})
     found = evidence(SimpleNamespace(history=history, settings=settings), history.experiments[4])
     assert found.spent == pytest.approx(0.005, abs=1e-4) and found.equal == pytest.approx(0.005, abs=1e-4)
+
+
+def test_elsewhere_a_limit_refers_to_the_champion_that_was_measured_there():
+    night = builders.Night().baseline()
+    night.kept()
+    night.context = "elsewhere"
+    night.opened()
+    for index in range(4):
+        night.run(1, "champion", 50 + index, night.champion)
+    night.screened()
+    history = History.fold(night.events)
+    settings = SimpleNamespace(direction="min", command=(), margin=None, limits={"peak_memory": "<= 110%"})
+    assert evidence(SimpleNamespace(history=history, settings=settings), history.experiments[2]).broken == ""

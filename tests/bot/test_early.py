@@ -7,11 +7,11 @@ from statistics import fmean
 
 import pytest
 
-from benchmarks.worlds import BYTES, CARRIED, LEVEL, TOKENS, calibrated, errors
+from benchmarks.worlds import BYTES, CARRIED, LEVEL, TOKENS, calibrated, errors, stopped
 from bot.early import ENOUGH, FRACTIONS, SPARED, Curves, fit
 from bot.history import History
 from bot.records import Measurement, Opened, Proposal, Verdict
-from eval.early import Bound, Watch
+from eval.early import Bound
 
 SIGMA = 0.0005
 NATS = BYTES / TOKENS * log(2)  # bits per byte -> nats per token
@@ -72,10 +72,10 @@ class Night:
         return self
 
     def bounds(self) -> tuple[Bound, ...]:
-        return Curves(self.history).bounds(SCREEN)
+        return Curves(self.history).bounds(SCREEN, 1)
 
     def stops(self, curve: tuple[float, ...], bounds: tuple[Bound, ...]) -> bool:
-        return Watch(bounds).verdict(1.0, lambda: list(zip(curve[::2], curve[1::2], strict=True))) is not None
+        return stopped(bounds, list(zip(curve[::2], curve[1::2], strict=True))) is not None
 
     def lost(self, effects: list[float], **lie: float) -> tuple[int, int]:
         """(improvements that were stopped and would have passed the screen, all improvements)."""
@@ -129,7 +129,7 @@ class TestOff:
         assert night.bounds() == ()
 
     def test_on_an_empty_night(self):
-        assert Curves(History()).bounds(SCREEN) == ()
+        assert Curves(History()).bounds(SCREEN, 1) == ()
 
 
 class TestHonest:
@@ -153,7 +153,7 @@ class TestHonest:
     def test_a_lower_hurdle_stops_fewer(self):
         """A shorter change may lose a little."""
         curves = Curves(nights()[0].history)
-        assert all(a[1] > b[1] for a, b in zip(curves.bounds(SIGMA), curves.bounds(SCREEN), strict=True))
+        assert all(a[1] > b[1] for a, b in zip(curves.bounds(SIGMA, 1), curves.bounds(SCREEN, 1), strict=True))
 
     def test_a_new_champion_moves_the_bounds_with_it(self):
         found = [Night(seed).baseline().challengers(30).keep(-0.004).challengers(10) for seed in range(10)]

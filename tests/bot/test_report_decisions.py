@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from bot.history import History
-from bot.records import Drift, Pruned, Variant, Verdict
+from bot.records import Drift, Proposal, Pruned, Variant, Verdict
 from bot.report import data, facts, markdown, page, points, proof, terminal, tsv
 from bot.report.decisions import Decisions
 from bot.report.text import md
@@ -237,6 +237,12 @@ def test_the_expected_false_keeps_are_one_in_a_hundred_of_what_was_tested(night)
     assert known.tested == 11 and known.false_keeps == pytest.approx(0.11)  # the crash tested nothing
     assert "Of 11 changes that had to gain, at most about 0.11 keeps are expected to be false" in markdown.render(night)
     assert "Of the 2 labelled confirmed, no more than 5 % are" in known.false_keeps_text()
+
+
+def test_what_is_shorter_had_not_to_gain():
+    night = confirmed_night()
+    events = [replace(e, statements=-1) if isinstance(e, Proposal) and e.id == 1 else e for e in night.events]
+    assert Decisions(History.fold(events)).tested == 10
 
 
 def test_only_what_is_still_there_is_to_be_taken(night):

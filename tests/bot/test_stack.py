@@ -44,7 +44,7 @@ class Book:
 
     def variant(self, *ids: int, worth: float = 0.0, runs: int = 0, hunks: tuple[int, ...] = (), statements: int | None = None) -> str:
         """The stack without these, which is worse by `worth`."""
-        sha = f"without{ids}{hunks}"
+        sha = f"{self.history.champion_sha} without{ids}{hunks}"
         self.level[sha] = self.level[self.history.champion_sha] + self.sign * worth
         self.add(Variant, id=ids[0], stack=self.history.champion_sha, sha=sha, ids=ids, hunks=hunks, statements=statements)
         self.run(ids[0], "ablate", sha, runs)
@@ -103,6 +103,19 @@ def test_what_the_search_was_sure_of_and_leaving_out_refutes_is_not_confirmed():
     assert [book.stack.labels()[id].status for id in (1, 2)] == ["unproven", "confirmed"]
 
 
+@pytest.mark.parametrize(("gain", "status"), [(0.00001, "unproven"), (0.001, "confirmed")])
+def test_a_single_change_is_judged_by_the_final_comparison(gain, status):
+    book = Book(gain, fresh=2)
+    book.finals(FINAL)
+    assert book.stack.labels()[1].status == status and "fresh seeds" in book.stack.labels()[1].why
+
+
+def test_too_few_runs_without_it_refute_nothing():
+    book = Book(0.01, 0.02)
+    book.variant(1, worth=0.0, runs=OUT - 1)
+    assert book.stack.labels()[1].status == "confirmed"
+
+
 def test_what_is_worth_something_only_since_another_part_was_pruned_is_judged_by_the_search():
     book = Book(0.01, 0.02)
     book.variant(1, worth=0.0, runs=OUT)
@@ -117,12 +130,25 @@ def test_what_is_worth_something_only_since_another_part_was_pruned_is_judged_by
 def test_each_stack_that_it_is_left_out_of_is_another_try(rounds, status):
     book = Book(0.0002, 0.02, fresh=2)
     for round in range(rounds):
-        book.variant(1, worth=0.0006 if round == rounds - 1 else 0.0, runs=OUT)
+        book.variant(1, worth=0.00035 if round == rounds - 1 else 0.0, runs=OUT)
         if round < rounds - 1:
             stack, sha = book.history.champion_sha, f"p{round}"
             book.level[sha] = book.level[stack]
             book.add(Pruned, id=2, stack=stack, variant="x", sha=sha, ids=(2,), hunks=(round + 1,))
             book.run(2, "champion", sha, 4)
+    assert book.stack.labels()[1].status == status
+
+
+@pytest.mark.parametrize(("others", "status"), [((), "confirmed"), ((3,), "unproven")])
+def test_what_was_pruned_was_tested_too(others, status):
+    book = Book(0.0002, 0.02, 0.02, fresh=2)
+    for id in others:
+        book.variant(id, runs=OUT)
+        stack = book.history.champion_sha
+        book.level["p"] = book.level[stack]
+        book.add(Pruned, id=3, stack=stack, variant="x", sha="p", ids=(id,))
+        book.run(3, "champion", "p", 4)
+    book.variant(1, worth=0.0003, runs=OUT)
     assert book.stack.labels()[1].status == status
 
 

@@ -21,7 +21,7 @@ CURVE = [(0.02, 9.0), (0.07, 5.0), (0.12, 4.0), (0.17, 3.0), (0.22, 2.0)]
     ("text", "bound"), [("0.4:3.51", (0.4, 3.51)), ("0.1:-1e2", (0.1, -100)), (" 0.5 : 2 ", (0.5, 2)), ("0.4:3.5:3.4", (0.4, 3.5, 3.4))]
 )  # fmt: skip
 def test_a_bound_is_fraction_and_loss_and_may_have_a_level(text, bound):
-    assert parse(text) == Bound(*bound)
+    assert parse(text) == parse(str(Bound(*bound))) == Bound(*bound)
 
 
 @pytest.mark.parametrize("text", ["", "0.4", "0.4:", ":3", "a:b", "0.4:3:5:6", "0.4:3:", "0.4,3.5"])
