@@ -13,10 +13,10 @@ import random
 import sys
 import time
 import unittest
+from statistics import median
 
 import test_parser
 from parser import loads
-from statistics import median
 
 ROUNDS = 15
 
