@@ -224,7 +224,7 @@ class Stack:
         proved = {id for i, id in enumerate(worth) if i in accepted}
         worth = {id: known for id, known in worth.items() if known.here or id in proved}
         found -= {id for id, known in worth.items() if known.effect.p() > REFUTED}
-        labels = {id: self._label(id, p, found | proved, worth.get(id)) for id in p}
+        labels = {id: self._label(id, p, found, proved, worth.get(id)) for id in p}
         return labels | {id: _pruned(prune) for prune in self.history.prunes if not prune.hunks for id in prune.ids}
 
     def _rounds(self) -> Counter[int]:
@@ -257,13 +257,14 @@ class Stack:
             found[self.alone] = Worth(final, f"{len(self.final(self.whole))} v {len(self.final(self.history.base))} fresh seeds", True)
         return found
 
-    def _label(self, id: int, p: Mapping[int, float], confirmed: set[int], known: Worth | None) -> Label:
-        status, proposal = "confirmed" if id in confirmed else "unproven", self.history.experiments[id].proposal
+    def _label(self, id: int, p: Mapping[int, float], found: set[int], proved: set[int], known: Worth | None) -> Label:
+        status, proposal = "confirmed" if id in found | proved else "unproven", self.history.experiments[id].proposal
         shorter = "kept for being shorter; " if status == "unproven" and proposal and proposal.shorter else ""
+        searched = f"by the search, p = {p[id]:.2g} among {self.history.tried} tried"
         if known:
-            return Label(status, f"{shorter}{known.words}, p = {known.effect.p():.2g}", *self._interval(known.effect, known.effect.half()))
-        effect = self._comparison(self.history.experiments[id])
-        why = f"{shorter}by the search, p = {p[id]:.2g} among {self.history.tried} tried"
+            why = f"{known.words}, p = {known.effect.p():.2g}" + (f"; {searched}" if id in found else "")
+            return Label(status, shorter + why, *self._interval(known.effect, known.effect.half()))
+        effect, why = self._comparison(self.history.experiments[id]), shorter + searched
         if not effect:
             return Label(status, why)
         # selected: intervals for such must be wider (Benjamini and Yekutieli 2005)

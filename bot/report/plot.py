@@ -38,7 +38,7 @@ def figure(history: History) -> Figure:
     fig = Figure(figsize=(10, 5.4), facecolor="white")
     ax = fig.subplots()
     fig.subplots_adjust(left=0.088, right=0.905, top=0.83, bottom=0.125)
-    points, start, found = collect(history), facts.baseline(history), facts.change(history)
+    points, start = collect(history), facts.baseline(history)
     _frame(ax, history, points)
     if start:
         _noise_band(ax, fmean(start), facts.noise(history))
@@ -47,11 +47,11 @@ def figure(history: History) -> Figure:
         ax.scatter([0] * len(start), start, s=14, color=BLUE, linewidths=0, zorder=3.5)
         _draw(ax, points, low, high)
         _names(ax, points, history)
-        _ends(ax, points, fmean(start), found)
+        _ends(ax, points, fmean(start))
     else:
         ax.text(0.5, 0.5, "nothing measured yet", transform=ax.transAxes, ha="center", va="center", color=MUTED)
         ax.set_yticks([])
-    _title(fig, history, found)
+    _title(fig, history, points.claim)
     return fig
 
 
@@ -149,15 +149,18 @@ def _boxes(ax: Axes, points: Points) -> list[Bbox]:
     return boxes + [Bbox([pixel(dot), pixel(dot)]).padded(7) for dot in dots]
 
 
-def _ends(ax: Axes, points: Points, start: float, found: facts.Change | None) -> None:
-    """Names the ends of the champion's line, with the numbers of the title."""
+def _ends(ax: Axes, points: Points, start: float) -> None:
+    """Names where the title's comparison puts champion and base, at the right edge; without one, where the champion's line ends."""
     scale, now = Scale(start), points.line[-1][1]
+    if points.claim:
+        start, now = points.claim.start, points.claim.now
     low, high = ax.get_ylim()
-    place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "xytext": (5, 0), "va": "center"}
-    name = "best" if points.keeps else "baseline"
-    ax.annotate(f"{scale.value(found.now if found else now)}\n{name}", (1, now), color=GREEN, weight="bold", **place)
+    place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "xytext": (7, 0), "va": "center"}
+    ax.annotate(f"{scale.value(now)}\n{'best' if points.keeps else 'baseline'}", (1, now), color=GREEN, weight="bold", **place)
     if points.keeps and abs(now - start) > 0.11 * (high - low):
-        ax.annotate(f"{scale.value(found.start if found else start)}\nbaseline", (1, start), color=BLUE, **place)
+        ax.annotate(f"{scale.value(start)}\nbaseline", (1, start), color=BLUE, **place)
+    for value, color in ((start, BLUE), (now, GREEN)) if points.claim else ():
+        ax.plot([1], [value], marker="D", ms=5, color=color, transform=ax.get_yaxis_transform(), clip_on=False, zorder=6)
 
 
 def _title(fig: Figure, history: History, found: facts.Change | None) -> None:
@@ -171,9 +174,9 @@ def _title(fig: Figure, history: History, found: facts.Change | None) -> None:
         title = f"{metric}: {len(history.keeps)} kept"
     failed = sum(counts.get(s, 0) for s in facts.FAILURES)
     parts = [f"{history.tried} experiments", _kept(history), f"{counts.get('discard', 0)} discarded", f"{failed} failed"]
-    better = "lower" if history.direction == "min" else "higher"
+    better = ("lower" if history.direction == "min" else "higher") + " is better" + "; diamonds: the comparison above" * bool(found)
     fig.text(0.03, 0.945, title, fontsize=16, weight="bold", color=INK, va="center")
-    fig.text(0.03, 0.888, f"{', '.join(parts)}; {better} is better", fontsize=11, color=MUTED, va="center")
+    fig.text(0.03, 0.888, f"{', '.join(parts)}; {better}", fontsize=11, color=MUTED, va="center")
     _legend(fig)
 
 

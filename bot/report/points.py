@@ -21,12 +21,14 @@ class Points:
     drifts: list[float] = field(default_factory=list)  # the machine drifted before this experiment was decided
     line: list[tuple[float, float]] = field(default_factory=list)  # champion from this experiment on
     last: int = 1
+    claim: facts.Change | None = None  # the title's comparison, mostly of other runs than the line's
 
 
 def collect(history: History) -> Points:
     points, context, start = Points(), facts.shown_context(history), facts.baseline(history)
     points.last = max(1, max(history.experiments, default=1))
     points.line = _line(history) if start else []
+    points.claim = facts.change(history) if start else None
     points.pruned = {e.id for e in history.keeps} - {e.id for e in history.stack}
     points.drifts = [_decided(history, drift.at) + 0.5 for drift in history.drifts]
     for experiment in sorted((e for e in history.experiments.values() if e.id), key=lambda e: e.id):
@@ -68,6 +70,7 @@ def limits(history: History, points: Points, start: list[float]) -> tuple[float,
     sd = facts.noise(history) or 0.0
     core = [v for _, v in points.line] + [v + s * h for _, v, h in points.keeps for s in (-1, 1)]
     core += [min(start), max(start), fmean(start) - sd, fmean(start) + sd]
+    core += [points.claim.start, points.claim.now] if points.claim else []
     low, high = min(core), max(core)
     others = [v for _, v in points.screened + points.confirmed]
     if others:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from bot.history import History
 from bot.records import Drift, Proposal, Pruned, Variant, Verdict
-from bot.report import data, facts, markdown, page, points, proof, terminal, tsv
+from bot.report import data, facts, markdown, page, plot, points, proof, terminal, tsv
 from bot.report.decisions import Decisions
 from bot.report.text import md
 from bot.stack import Stack
@@ -247,3 +247,11 @@ def test_what_is_shorter_had_not_to_gain():
 
 def test_only_what_is_still_there_is_to_be_taken(night):
     assert "# all 2" in markdown.render(night) and sha(509)[:7] not in markdown.render(night).partition("## Take the win")[2]
+
+
+def test_the_pictures_ends_stand_where_their_numbers_are():
+    """The final comparison is of other runs than the champion's line."""
+    history = History.fold(confirmed_night().events)
+    (ax,), found = plot.figure(history).axes, facts.change(history)
+    ends = {text.get_text().split("\n")[1]: text.xy[1] for text in ax.texts if "\n" in text.get_text()}
+    assert ends == {"best": found.now, "baseline": found.start} and ax.get_ylim()[0] < found.now < found.start < ax.get_ylim()[1]

@@ -110,6 +110,14 @@ def test_a_single_change_is_judged_by_the_final_comparison(gain, status):
     assert book.stack.labels()[1].status == status and "fresh seeds" in book.stack.labels()[1].why
 
 
+def test_what_confirms_it_is_named():
+    """By the search alone: the final comparison neither proves nor refutes it."""
+    book = Book(0.0006)
+    book.finals(1), book.run(0, "final", "base", 1), book.run(0, "final", "k1", 1)
+    label = book.stack.labels()[1]
+    assert label.status == "confirmed" and "; by the search, p = " in label.why
+
+
 def test_too_few_runs_without_it_refute_nothing():
     book = Book(0.01, 0.02)
     book.variant(1, worth=0.0, runs=OUT - 1)
