@@ -7,6 +7,7 @@ TORCH_INDEX ?=
 TORCH ?= torch==2.13.0
 
 PARALLEL := -n 2 --dist loadfile
+ONE_BY_ONE := -n 2 --dist loadgroup
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
@@ -19,7 +20,7 @@ test: $(VENV)/.test lint
 	$(BIN)/python -m pytest $(PARALLEL)
 
 test-long: $(VENV)/.test
-	$(BIN)/python -m pytest -m slow $(PARALLEL)
+	$(BIN)/python -m pytest -m slow $(ONE_BY_ONE)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

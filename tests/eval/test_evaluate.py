@@ -13,6 +13,14 @@ LENGTH, EVAL_TOKENS = 32, 4096
 ROWS = EVAL_TOKENS // LENGTH
 HONEST_BITS = plain("return table[x] + 0.3 * (x[..., None] * torch.arange(1, V + 1)).float().sin()")  # another model, as good as the chain
 
+LOCAL_ROUNDING = plain(  # what rounding may do: by thousandths of a bit, with all tokens of a block of 8, in no direction
+    """
+blocks = (x.view(len(x), -1, 8) * torch.arange(1, 9)).sum(-1).repeat_interleave(8, 1)
+size = 2e-3 * (2 * (blocks * 7.1 + torch.arange(x.shape[1])).sin()).exp()
+return table[x] + size[..., None] * (blocks[..., None] * torch.arange(1, V + 1)).float().sin()
+"""
+)
+
 
 @pytest.fixture(scope="module")
 def text() -> Text:
@@ -43,6 +51,16 @@ def test_cheats_are_caught_at_the_light_dose_and_called_by_their_name(text, name
         judged(source, text)
     assert caught.value.outcome == "violation"
     assert caught.value.reproduction["kind"] in kinds and caught.value.explanation
+
+
+@pytest.mark.parametrize("seed", [19, 106])  # two of the 6 in 800 whose few probes look like a leak
+def test_a_light_dose_convicts_nobody_of_what_more_probes_show_to_be_rounding(text, seed):
+    found = judged(LOCAL_ROUNDING, text, probe_seed=seed)
+    assert found.leak["cuts"] > 250 and found.leak["dose"] == "light"
+
+
+def test_most_honest_rounding_needs_no_third_worker(text):
+    assert judged(LOCAL_ROUNDING, text).leak["cuts"] <= LIGHT_SHARE * ROWS
 
 
 @pytest.mark.parametrize("seed", range(3))
