@@ -1,4 +1,5 @@
-# `make run`: the whole loop on the embedded corpus. `make test`: the default suite. Each sets up everything it needs.
+# `make run`: the whole loop on the embedded corpus. `make test`: the default suite. `make demo-github`: a night through action.yml with a
+# local GitHub, and the pull request as a page. Each sets up everything it needs.
 PYTHON ?= python3
 VENV ?= .venv
 # On Linux plain pip takes torch's CUDA build (gigabytes). TORCH_INDEX=<URL of PyTorch's CPU wheel index> takes the small one:
@@ -7,12 +8,11 @@ TORCH_INDEX ?=
 TORCH ?= torch==2.13.0
 
 PARALLEL := -n 2 --dist loadfile
-ONE_BY_ONE := -n 2 --dist loadgroup
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: run test test-long lint bench schema clean
+.PHONY: run test test-long demo-github lint bench schema clean
 run: $(VENV)/.run
 	@$(BIN)/autoresearch run
 
@@ -20,7 +20,10 @@ test: $(VENV)/.test lint
 	$(BIN)/python -m pytest $(PARALLEL)
 
 test-long: $(VENV)/.test
-	$(BIN)/python -m pytest -m slow $(ONE_BY_ONE)
+	$(BIN)/python -m pytest -m slow $(PARALLEL)
+
+demo-github: $(VENV)/.test
+	@$(BIN)/python -m tests.demo_github
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -43,9 +46,11 @@ $(VENV)/.run: $(VENV)/.python pyproject.toml constraints.txt
 	@$(PIP) --editable '.[train]'
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.run
+$(VENV)/.test: $(VENV)/.run tests/action/parser/package-lock.json
 	@echo "installing the test tools"
 	@$(PIP) --editable '.[train,test]'
+	@npm ci --silent --ignore-scripts --no-audit --no-fund --prefix tests/action/parser \
+		|| echo "no Node 20, or no network: the tests with GitHub's own workflow parser are skipped"
 	@touch $@
 
 clean:

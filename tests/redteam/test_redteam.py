@@ -5,44 +5,14 @@ Landlock those that a sandbox has to stop. `autoresearch selftest --full --level
 """
 
 import ast
-import functools
-import sys
 
 import pytest
 
-from bot.selftest import cheats, suite
-from bot.selftest.judge import attack
-from eval.errors import RefereeError
-from eval.sandbox import LEVELS, choose
+from bot.selftest import cheats
+from eval.sandbox import LEVELS
+from tests.redteam.attacks import CHEATS, FAST, gets_what_is_expected, works
 
-CHEATS = {f"{cheat.group}/{cheat.name}": cheat for cheat in cheats.load()}
-FAST = [name for name, cheat in CHEATS.items() if cheat.tier == "fast"]
-WEAKER = [("network/udp", "landlock"), ("secrets/git_credentials", "landlock"), ("data/read_val_audited", "none")]  # by default too
-OUTSIDE = ("data", "files", "leftovers", "network", "secrets")  # groups whose goal lies outside the candidate's folders
-TRIED = {name: cheat for name, cheat in CHEATS.items() if cheat.tier != "full"}
-SLOW = [(name, LEVELS[0]) for name, cheat in TRIED.items() if LEVELS[0] in cheat.expect and name not in FAST]
-SLOW += [(name, LEVELS[1]) for name, cheat in TRIED.items() if LEVELS[1] in cheat.expect and cheat.group in OUTSIDE]
-
-
-@functools.cache
-def works(level: str) -> bool:
-    try:
-        return choose(level).level == level
-    except RefereeError:
-        return False
-
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory):
-    with suite.bench(sys.executable, sys.executable, "cpu", tmp_path_factory.mktemp("redteam")) as setup:
-        yield setup
-
-
-def gets_what_is_expected(bench, name: str, level: str) -> None:
-    if not works(level):
-        pytest.skip(f"{level} does not work here")
-    found = attack(bench, CHEATS[name], level)
-    assert found.ok, f"{found.outcome} instead of {found.expected}: {found.why}"
+WEAKER = [("network/udp", "landlock"), ("secrets/git_credentials", "landlock"), ("data/read_val_audited", "none")]
 
 
 @pytest.mark.parametrize("name", [name for name in FAST if "bubblewrap" in CHEATS[name].expect])
@@ -52,12 +22,6 @@ def test_a_cheat_fails_at_the_strongest_level(bench, name):
 
 @pytest.mark.parametrize(("name", "level"), WEAKER)
 def test_a_cheat_at_a_weaker_level(bench, name, level):
-    gets_what_is_expected(bench, name, level)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "level"), SLOW)
-def test_every_other_cheat(bench, name, level):
     gets_what_is_expected(bench, name, level)
 
 

@@ -72,21 +72,18 @@ def test_a_heavy_dose_does_not_refuse_rounding(few, corpus):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("zoo")
 @pytest.mark.timeout(600)
 def test_every_model_passes(everyone):
     assert not refused(everyone)
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("zoo")
 @pytest.mark.timeout(600)
 def test_every_model_is_measured_right(everyone, corpus):
     assert not wrong(agrees_with_reference(everyone, corpus))
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("zoo")
 @pytest.mark.timeout(600)
 def test_no_false_alarm_in_200_scorings(everyone, corpus):
     runs = [run for run in everyone if run.name != COMPILES]
