@@ -63,6 +63,11 @@ def prune_commit(night: "Night", variant: Variant, why: str, at: float) -> str:
     return night.repo.commit_tree(night.repo.tree_of(variant.sha), variant.stack, text, at)
 
 
+def dropped_commit(night: "Night", variant: Variant, why: str) -> str:
+    """As `prune_commit`, where no run is behind it."""
+    return prune_commit(night, variant, why, night.history.moved_at)
+
+
 def sync_branch(night: "Night") -> None:
     """Brings the branch to the champion that the ledger names; a branch that someone else moved is an error, never overwritten."""
     history, repo, branch = night.history, night.repo, night.settings.branch
@@ -71,7 +76,7 @@ def sync_branch(night: "Night") -> None:
         return
     if tip and pending and repo.resolve(f"{tip}^") == sha and repo.tree_of(tip) == repo.tree_of(pending.proposal.sha):
         return  # kept already, but the verdict's line was lost: the same evidence decides the same way again
-    repo.move_branch(branch, sha, tip if tip in (None, *history.champions) else sha)
+    repo.move_branch(branch, sha, tip if tip in (None, *history.champions, *history.former) else sha)
 
 
 def part(ids: tuple[int, ...], hunks: tuple[int, ...]) -> str:

@@ -14,7 +14,7 @@ from .commits import prune_commit, sync_branch, variant_commit
 from .decide import told
 from .history import History
 from .measuring import champion_role, measure_champion, take, watch
-from .records import Experiment, Pruned, Reading, Variant
+from .records import HUMAN, Experiment, Pruned, Reading, Variant
 from .size import grown
 from .stack import Stack, Step
 
@@ -70,11 +70,14 @@ def prepare(night: "Night") -> None:
 
 
 def pieces(night: "Night") -> list[tuple[tuple[int, ...], tuple[int, ...], parts.Texts]]:
-    """(ids, hunks, the files without them) of everything that can be left out. All changes together are not: that is the base."""
+    """(ids, hunks, the files without them) of everything that can be left out. All changes together are not: that is the base. Nor are
+    others' commits: they are not ours to take out."""
     history, stack = night.history, files(night, night.history.champion_sha)
     keeps = [e for e in history.stack if e.proposal]
     found = []
     for place, keep in enumerate(keeps):
+        if keep.proposal.source == HUMAN:
+            continue
         kept, parent = files(night, history.sha_of(keep)), files(night, keep.proposal.parent)
         if (whole := without_change(night, keeps[place:], stack)) and len(whole[0]) < len(keeps):
             found.append((whole[0], (), whole[1]))
@@ -92,6 +95,8 @@ def without_change(night: "Night", later: list[Experiment], stack: parts.Texts) 
     """(ids, files) of the stack without the first of `later`, and without as few of the others as it takes to do without it."""
     first, rest = later[0], later[1:]
     for companions in [[], *([other] for other in rest), rest]:
+        if any(other.proposal.source == HUMAN for other in companions):
+            continue
         texts: parts.Texts | None = stack
         for keep in reversed([first, *companions]):
             kept, parent = files(night, night.history.sha_of(keep)), files(night, keep.proposal.parent)

@@ -8,7 +8,22 @@ from statistics import fmean
 
 from msgspec.structs import force_setattr
 
-from bot.records import Drift, Event, Experiment, Measurement, Opened, Proposal, Pruned, Reading, Role, Stopped, Variant, Verdict
+from bot.records import (
+    Asked,
+    Drift,
+    Event,
+    Experiment,
+    Measurement,
+    Opened,
+    Proposal,
+    Pruned,
+    Reading,
+    Rebased,
+    Role,
+    Stopped,
+    Variant,
+    Verdict,
+)
 
 
 class History:
@@ -24,6 +39,10 @@ class History:
         self.readings: list[Reading] = []
         self.variants: list[Variant] = []
         self.drifts: list[Drift] = []
+        self.rebases: list[Rebased] = []
+        self.asked: dict[int, Asked] = {}  # by the comment's id
+        self.former: set[str] = set()  # champions of lines that were left
+        self.taken_out: list[Pruned] = []  # on any line
         self.oddities: list[str] = []  # what could not be placed: kept, and told
         self.last_at = 0.0
         self.wall_seconds = 0.0  # time in which some run was open
@@ -32,8 +51,9 @@ class History:
         self._last_context = ""
         self._add = {
             Opened: self._open, Proposal: self._propose, Measurement: self._measure, Verdict: self._decide, Stopped: self._stop,
-            Drift: self.drifts.append, Variant: self.variants.append, Pruned: self.prunes.append,
-            Reading: self.readings.append,
+            Drift: self.drifts.append, Variant: self.variants.append, Pruned: self._prune,
+            Reading: self.readings.append, Rebased: self._rebase,
+            Asked: lambda event: self.asked.setdefault(event.comment, event),
         }  # fmt: skip
 
     @classmethod
@@ -71,7 +91,9 @@ class History:
 
     @property
     def base(self) -> str:
-        """The commit that research began from; where the line that opened it is lost, what its first runs measured."""
+        """The commit that research builds on; where the line that opened it is lost, what its first runs measured."""
+        if self.rebases:
+            return self.rebases[-1].base
         first = self.experiments[0].runs("baseline") if 0 in self.experiments else []
         return self.opened.base if self.opened else first[0].sha if first else ""
 
@@ -93,7 +115,8 @@ class History:
         """When the last run ended that made the champion what it is."""
         kept = [m.at for e in self.keeps[-1:] for m in e.runs("screen", "confirm")]
         pruned = [m.at for p in self.prunes[-1:] for m in self._without(p)]
-        return max([*kept, *pruned], default=0.0)
+        given = [e.verdict.at for e in self.keeps[-1:] if e.proposal and e.proposal.given]
+        return max([*kept, *pruned, *given, *(r.at for r in self.rebases[-1:])], default=0.0)
 
     @property
     def reference_runs(self) -> list[Measurement]:
@@ -122,6 +145,14 @@ class History:
     def pending(self) -> Experiment | None:
         """What a kill or a stop interrupted. One whose proposal was lost cannot be continued and is left as it is."""
         return next((e for e in self.experiments.values() if e.id and e.proposal and not e.verdict), None)
+
+    @property
+    def to_carry(self) -> list[int]:
+        """Kept experiments of the line before that still have to be applied to this one."""
+        if not self.rebases:
+            return []
+        done = {e.proposal.carries for e in self.experiments.values() if e.proposal and e.proposal.at >= self.rebases[-1].at}
+        return [id for id in self.rebases[-1].carry if id not in done]
 
     @property
     def best(self) -> float | None:
@@ -246,12 +277,22 @@ class History:
 
     def _decide(self, event: Verdict) -> None:
         experiment = self._experiment(event.id, "verdict")
-        if experiment.verdict:
+        if experiment.verdict and (event.id or event.sha == experiment.verdict.sha):  # a new base is a new baseline
             self.oddities.append(f"experiment {event.id}: decided twice, the first verdict counts")
             return
         experiment.verdict = event
         if event.status == "keep":
             insort(self.keeps, experiment, key=lambda e: e.id)  # a verdict that was lost is recorded late
+
+    def _prune(self, event: Pruned) -> None:
+        self.prunes.append(event)
+        self.taken_out.append(event)
+
+    def _rebase(self, event: Rebased) -> None:
+        self.former |= set(self.champions)
+        self.rebases.append(event)
+        self.keeps = [e for e in self.keeps if self.sha_of(e) in event.commits]
+        self.prunes = [p for p in self.prunes if p.sha in event.commits]
 
     def _stop(self, event: Stopped) -> None:
         self.last_stopped = event

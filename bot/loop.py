@@ -15,6 +15,7 @@ from .checkpoints import Checkpoints
 from .commits import keep_commit, message, restored, sync_branch
 from .decide import Evidence, Step, next_step
 from .early import Curves
+from .follow import Line
 from .gitrepo import GitRepo
 from .history import History
 from .ledger import Ledger
@@ -43,7 +44,9 @@ class Night:
     stop: Stop
     references: References
     checkpoints: Checkpoints
+    between: Callable[[], None] = lambda: None  # called before each experiment
     started: float = field(default_factory=time.monotonic)
+    more: int = 0  # experiments that were asked for beyond the limit
     prepared: str = ""  # the stack whose parts are known
 
     def __post_init__(self) -> None:
@@ -63,7 +66,7 @@ class Night:
         if self.stop.soft:
             return f"stopped by {self.stop.soft}"
         done = self.history.tried - self.tried_before
-        if self.settings.max_experiments is not None and done >= self.settings.max_experiments:
+        if self.settings.max_experiments is not None and done >= self.settings.max_experiments + self.more:
             return f"{done} experiments done (max_experiments)"
         if limit and self.elapsed >= limit:
             return f"no new proposal after {self.settings.stop_after} (stop_after)"
@@ -78,6 +81,7 @@ def run_loop(night: Night) -> str:
     while True:
         confirm.prepare(night)
         measure_champion(night)
+        night.between()
         pending = night.history.pending
         if (reason := night.stop_reason()) and (night.stop.soft or not pending):
             break
@@ -96,6 +100,7 @@ def restore(night: Night) -> None:
         night.record(verdict)
     for prune in lost_prunes(night.history, night.repo, night.settings.branch):
         night.record(prune)
+    Line(night.settings, night.repo, night.ledger, night.history, night.observer.note).adopt()
     sync_branch(night)
 
 

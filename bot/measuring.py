@@ -49,6 +49,8 @@ def measure_champion(night: "Night") -> None:
     after each keep, the others in turn with its first rival's. Now and then one more, to see that all is as it was."""
     history, role, id = night.history, *champion_role(night)
     sha = history.champion_sha
+    while _base_unknown(night) and not night.stop.soft:
+        take(night, 0, "baseline", history.base)
     wanted = REFRESHED if history.selected(sha) else night.settings.baseline_seeds
     while len(history.pool(sha)) < wanted and not night.stop.soft:
         take(night, id, role, sha)
@@ -58,11 +60,19 @@ def measure_champion(night: "Night") -> None:
         take(night, id, "champion", sha)
     watch(night)
     first = history.experiments.get(0)
-    if first and not first.verdict and (contexts := history.contexts(history.base)):
+    measured = first and first.verdict and first.verdict.sha in ("", history.base)  # of older ledgers without the sha: the first base
+    if first and not measured and (contexts := history.contexts(history.base)):
         runs = [m for m in history.champion_runs(history.base, contexts[-1]) if m.role == "baseline"]
         mean = fmean(m.value for m in runs)
         night.record(Verdict(time.time(), 0, "baseline", f"mean of {len(runs)} seeds", value=mean, seeds=len(runs), sha=history.base))
         night.observer.verdict(first)
+
+
+def _base_unknown(night: "Night") -> bool:
+    """Whether changes were carried to a base of which nobody knows yet where it stands."""
+    history = night.history
+    known = sum(len(history.champion_runs(history.base, where)) for where in history.contexts(history.base))
+    return bool(history.rebases and history.keeps) and known < night.settings.baseline_seeds
 
 
 def champion_role(night: "Night") -> tuple[Role, int]:

@@ -11,6 +11,7 @@ import msgspec
 Role = Literal["baseline", "champion", "screen", "confirm", "retest", "ablate", "final", "compare"]
 Dose = Literal["light", "heavy"]
 Outcome = Literal["ok", "crash", "timeout", "oom", "invalid", "violation", "stopped"]
+HUMAN = "human"  # source of a proposal that is others' commit
 Status = Literal["baseline", "keep", "discard", "crash", "timeout", "oom", "invalid", "violation", "stopped"]
 
 
@@ -43,12 +44,14 @@ class Proposal(Record, tag="proposal", frozen=True, omit_defaults=True, gc=False
     parent: str  # champion's sha
     sha: str  # commit that is measured; "" when rejected
     hypothesis: str
-    source: str  # constants | replay:<file> | ...
+    source: str  # constants | replay:<file> | human | ...
     added: int = 0  # lines
     removed: int = 0
     statements: int | None = None  # how many more the files have, None where they cannot be counted (`bot.size`)
     params: dict[str, float] = {}  # constants proposer: name -> new value
     rejected: str = ""  # why the answer could not become a commit; it costs no run
+    given: bool = False  # not for the search to decide: a human's commit, or what an older base had kept. Measured in the stack
+    carries: int = 0  # given: the experiment that kept it on the older base; 0 for a human's commit
 
     @property
     def shorter(self) -> bool:
@@ -155,6 +158,28 @@ class Pruned(Record, tag="pruned", frozen=True, omit_defaults=True, gc=False):
     high: float | None = None
 
 
+class Asked(Record, tag="asked", frozen=True, omit_defaults=True, gc=False):
+    """What a human asked for in a comment, and what was done about it (`bot.orders`)."""
+
+    comment: int  # its id
+    by: str
+    command: str
+    argument: str
+    said: str
+
+
+class Rebased(Record, tag="rebased", frozen=True, omit_defaults=True, gc=False):
+    """The line of champions is another one from here on: the base branch moved, or someone rewrote the research's branch. What is in
+    neither `commits` nor `carry` is no longer part of the research: it was merged, or it is in conflict."""
+
+    base: str
+    why: str
+    commits: tuple[str, ...] = ()  # keeps and prunes that stay, by the sha of their commit
+    tip: str = ""  # others' commit, which comes next
+    carry: tuple[int, ...] = ()  # kept experiments that are applied again, each as an experiment of its own
+    merged: tuple[int, ...] = ()  # kept experiments that the new base has
+
+
 class Stopped(Record, tag="stopped", frozen=True, omit_defaults=True, gc=False):
     """A `run` ended. `id` is the experiment that was in progress, to be continued by the next run."""
 
@@ -169,7 +194,7 @@ class Reading(Record, tag="reading", frozen=True, omit_defaults=True, gc=False):
     seed: int  # of the run whose checkpoint is scored
 
 
-Event = Opened | Proposal | Measurement | Verdict | Drift | Variant | Pruned | Reading | Stopped
+Event = Opened | Proposal | Measurement | Verdict | Drift | Variant | Pruned | Reading | Rebased | Asked | Stopped
 
 
 class Experiment:

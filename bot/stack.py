@@ -264,6 +264,9 @@ class Stack:
         if known:
             why = f"{known.words}, p = {known.effect.p():.2g}" + (f"; {searched}" if id in found else "")
             return Label(status, shorter + why, *self._interval(known.effect, known.effect.half()))
+        if proposal and proposal.given:
+            given = f"carried over from {proposal.carries:04d}" if proposal.carries else "others' commit"
+            return Label(status, f"{given}, not measured apart")
         effect, why = self._comparison(self.history.experiments[id]), shorter + searched
         if not effect:
             return Label(status, why)

@@ -82,8 +82,9 @@ def measures(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def act(settings: "Settings", work: Callable[["Night"], str], stream: TextIO, summary: bool = False) -> "Night":
-    """Opens a night for `work`, which returns why it ended, and records the end, whatever it is. `stream` shows what happens.
+def act(settings: "Settings", work: Callable[["Night"], str], stream: TextIO, summary: bool = False, follow: bool = False) -> "Night":
+    """Opens a night for `work`, which returns why it ended, and records the end, whatever it is. `stream` shows what happens;
+    `follow`: see `bot.night.open_night`.
 
     A signal is such an end: the night comes back as far as it got, and `night.stop` has the exit code."""
     from bot.errors import StopNow
@@ -98,7 +99,7 @@ def act(settings: "Settings", work: Callable[["Night"], str], stream: TextIO, su
     observer = make_observer(stream)
     stop = Stop.from_environment(os.environ)
     stop.install()
-    with open_night(settings, settings.root / place().config, observer, stop) as night:
+    with open_night(settings, settings.root / place().config, observer, stop, follow) as night:
         stop.notify, stop.preparing = observer.note, False
         observer.started(night.settings, night.history)
         reason = "ended by an error"

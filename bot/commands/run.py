@@ -21,5 +21,5 @@ def command(**overrides: str | int | None) -> None:
     """
     from bot.loop import run_loop
 
-    night = act(load_settings(**overrides), run_loop, sys.stdout, summary=True)
+    night = act(load_settings(**overrides), run_loop, sys.stdout, summary=True, follow=True)
     sys.exit(night.stop.exit_code)

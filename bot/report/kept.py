@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from statistics import fmean
 
-from bot.records import Experiment
+from bot.records import Experiment, Proposal
 from bot.report import facts
 from bot.report.decisions import MARK, MARKED, Decisions
 from bot.report.text import Scale, md, plain
@@ -33,7 +33,7 @@ def _row(known: Decisions, experiment: Experiment) -> str:
     spread = scale.spread(verdict.low, verdict.high)
     cells = [
         known.number(experiment),
-        md(proposal.hypothesis, 160) if proposal else "(proposal lost)",
+        _change(proposal),
         scale.delta(verdict.delta) + (f" ({spread})" if spread else ""),
         str(verdict.seeds),
         f"{scale.value(fmean(again))} ({len(again)})" if again else "not yet",
@@ -43,6 +43,12 @@ def _row(known: Decisions, experiment: Experiment) -> str:
         f"`{plain(history.sha_of(experiment))[:7]}`",
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _change(proposal: Proposal | None) -> str:
+    if not proposal:
+        return "(proposal lost)"
+    return md(proposal.hypothesis, 160) + (f" (carried over from {proposal.carries:04d})" if proposal.carries else "")
 
 
 def effect(label: Label | None, scale: Scale) -> str:
@@ -62,6 +68,12 @@ def _status(label: Label | None, hunks: tuple[int, ...] | None) -> str:
         return "–"
     word, _, why = told(label).partition(":")
     return f"**{word}**: {md(why, 200)}" + (f"; hunks {', '.join(map(str, hunks))} taken out again" if hunks else "")
+
+
+def moves(known: Decisions) -> str:
+    """What others did to the research's line of commits."""
+    rows = [(datetime.fromtimestamp(move.at, UTC), md(move.why, 240)) for move in known.history.rebases]
+    return "\n".join(["## The base moved", "", *(f"- {when:%Y-%m-%d %H:%M} UTC: {why}." for when, why in rows)]) if rows else ""
 
 
 def drifts(known: Decisions) -> str:

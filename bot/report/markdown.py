@@ -33,6 +33,7 @@ def render(history: History, problems: Sequence[str] = (), settings: "Settings |
         kept.section(known),
         proof.section(history),
         kept.drifts(known),
+        kept.moves(known),
         _rejected(known),
         _failed(known),
         time.section(),

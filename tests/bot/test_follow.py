@@ -1,0 +1,217 @@
+"""What others do to the research between two runs: merge it, move the base, commit to its branch. Real git, the real command line."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bot.ledger import ENCODER, Ledger
+from bot.records import Rebased
+from tests.conftest import commit_all, git
+from tests.targets import CONFIG, autoresearch, history, make_target, statuses
+
+SCORE = """import os, random
+from params import X, Y
+noise = random.Random(int(os.environ["AUTORESEARCH_SEED"])).gauss(0, 0.01)
+print(f"METRIC cost={(X - 2.0) ** 2 + (Y - 3.0) ** 2 + noise:.6f}")
+"""
+PARAMS = "X = {x}\n# one\n# two\n# three\n# four\nY = {y}\n"
+
+
+def change(name, old, new, *others):
+    """A patch of one line, with three lines of context."""
+    lines = PARAMS.format(x=5.0, y=9.0).splitlines()
+    at = 0 if name == "X" else 5
+    body = [f"-{name} = {old}", f"+{name} = {new}"]
+    before, after = [f" {line}" for line in lines[max(0, at - 3) : at]], [f" {line}" for line in lines[at + 1 : at + 4]]
+    start, size = max(0, at - 3) + 1, len(before) + 1 + len(after)
+    hunk = [f"@@ -{start},{size} +{start},{size} @@", *before, *body, *after]
+    return "\n".join([f"{name} to {new}", "", "diff --git a/params.py b/params.py", "--- a/params.py", "+++ b/params.py", *hunk, ""])
+
+
+@pytest.fixture(autouse=True)
+def without_a_sandbox(monkeypatch):
+    monkeypatch.setenv("AUTORESEARCH_SANDBOX", "none")
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory):
+    """One night with one keep: X from 5.0 to 4.5."""
+    root = make_target(tmp_path_factory.mktemp("night") / "repo", [change("X", 5.0, 4.5)], CONFIG + "reserve: 1%\n")
+    (root / "params.py").write_text(PARAMS.format(x=5.0, y=9.0))
+    (root / "score.py").write_text(SCORE)
+    commit_all(root, "two numbers")
+    autoresearch(root, "run", AUTORESEARCH_SANDBOX="none")
+    assert statuses(root) == {0: "baseline", 1: "keep"}
+    return root
+
+
+@pytest.fixture
+def repo(night, tmp_path):
+    return Path(shutil.copytree(night, tmp_path / "repo"))
+
+
+def propose(root, text):
+    place = root / "patches"
+    (place / f"{len(list(place.iterdir())):03d}.patch").write_text(text)
+
+
+def lines(root, revision):
+    return git(root, "show", f"{revision}:params.py").splitlines()
+
+
+def on_branch(root, text, message="by hand", path="params.py"):
+    """A colleague's commit on the research's branch, made in a worktree of theirs."""
+    other = root.parent / "colleague"
+    git(root, "worktree", "add", "-q", "--detach", str(other), "autoresearch/demo")
+    (other / path).write_text(text)
+    commit_all(other, message)
+    sha = git(other, "rev-parse", "HEAD")
+    git(root, "worktree", "remove", "--force", str(other))
+    git(root, "update-ref", "refs/heads/autoresearch/demo", sha)
+    return sha
+
+
+def merge(root, how):
+    match how:
+        case "merge":
+            git(root, "merge", "-q", "--no-ff", "-m", "merged", "autoresearch/demo")
+        case "fast-forward":
+            git(root, "merge", "-q", "--ff-only", "autoresearch/demo")
+        case "squash":
+            git(root, "merge", "-q", "--squash", "autoresearch/demo")
+            git(root, "commit", "-qm", "squashed")
+        case "rebase":
+            git(root, "commit", "-q", "--allow-empty", "-m", "something else")
+            git(root, "cherry-pick", "main..autoresearch/demo")
+
+
+@pytest.mark.parametrize("how", ["merge", "fast-forward", "squash", "rebase"])
+def test_what_was_merged_is_not_applied_again(repo, how):
+    merge(repo, how)
+    propose(repo, change("Y", 9.0, 8.0))
+    autoresearch(repo, "run")
+    known = history(repo)
+    assert known.base == git(repo, "rev-parse", "main") and known.rebases[0].merged == (1,)
+    assert [e.id for e in known.stack] == [2]
+    assert git(repo, "rev-list", "--count", "main..autoresearch/demo") == "1"
+    assert lines(repo, "autoresearch/demo")[0] == "X = 4.5" and lines(repo, "autoresearch/demo")[-1] == "Y = 8.0"
+
+
+def test_a_new_base_is_measured_as_a_baseline(repo):
+    merge(repo, "squash")
+    autoresearch(repo, "run")
+    known = history(repo)
+    assert len(known.pool(known.base)) == 4 and known.experiments[0].verdict.sha == known.base
+
+
+def test_an_unmerged_change_is_applied_to_the_new_base_and_measured_there(repo):
+    (repo / "params.py").write_text(PARAMS.format(x=5.0, y=8.5))
+    commit_all(repo, "main moves")
+    output = autoresearch(repo, "run")
+    known = history(repo)
+    assert [e.proposal.carries for e in known.stack] == [1] and known.rebases[0].carry == (1,)
+    assert lines(repo, "autoresearch/demo")[0] == "X = 4.5" and lines(repo, "autoresearch/demo")[-1] == "Y = 8.5"
+    assert len(known.pool(known.champion_sha)) >= 4 and len(known.pool(known.base)) >= 4
+    assert "carried over from 0001" in output
+
+
+def test_what_is_carried_over_is_proved_against_the_new_base(repo):
+    (repo / "params.py").write_text(PARAMS.format(x=5.0, y=8.5))
+    commit_all(repo, "main moves")
+    autoresearch(repo, "run", "--stop-after", "1h")
+    finals = [m for m in history(repo).experiments[0].runs("final")]
+    assert {m.sha for m in finals[-6:]} == {git(repo, "rev-parse", "main"), git(repo, "rev-parse", "autoresearch/demo")}
+
+
+def test_a_change_in_conflict_with_the_new_base_is_dropped_and_said_to_be(repo):
+    (repo / "params.py").write_text(PARAMS.format(x=3.0, y=9.0))
+    commit_all(repo, "main moves the same number")
+    output = autoresearch(repo, "run")
+    assert statuses(repo)[2] == "discard" and "conflict" in history(repo).experiments[2].verdict.why and "conflict" in output
+    assert history(repo).champion_sha == git(repo, "rev-parse", "main") == git(repo, "rev-parse", "autoresearch/demo")
+
+
+def test_a_base_that_moves_elsewhere_changes_nothing(repo):
+    tip = git(repo, "rev-parse", "autoresearch/demo")
+    (repo / "notes.md").write_text("nothing that is measured\n")
+    commit_all(repo, "notes")
+    autoresearch(repo, "run")
+    assert not history(repo).rebases and git(repo, "rev-parse", "autoresearch/demo") == tip
+
+
+def test_a_colleagues_commit_becomes_the_champion_once_measured(repo):
+    theirs = on_branch(repo, PARAMS.format(x=4.5, y=7.0))
+    propose(repo, change("X", 4.5, 4.0))
+    autoresearch(repo, "run")
+    known = history(repo)
+    assert git(repo, "merge-base", theirs, "autoresearch/demo") == theirs
+    assert len(known.pool(theirs)) >= 4
+    assert lines(repo, "autoresearch/demo")[0] == "X = 4.0" and lines(repo, "autoresearch/demo")[-1] == "Y = 7.0"
+
+
+def test_a_colleagues_commit_is_never_taken_out(repo):
+    theirs = on_branch(repo, PARAMS.format(x=4.5, y=9.0) + "# a remark that brings nothing\n")
+    autoresearch(repo, "confirm")
+    assert git(repo, "rev-parse", "autoresearch/demo") == theirs and not history(repo).prunes
+
+
+def test_a_commit_to_other_files_stops_the_run_and_says_why(repo):
+    theirs = on_branch(repo, "not measured\n", path="notes.md")
+    output = autoresearch(repo, "run", code=2)
+    assert "notes.md" in output and "editable" in output
+    assert git(repo, "rev-parse", "autoresearch/demo") == theirs
+
+
+def test_a_branch_that_was_rewritten_stops_the_run(repo):
+    git(repo, "checkout", "-q", "--orphan", "other")
+    git(repo, "commit", "-qm", "a new root")
+    git(repo, "update-ref", "refs/heads/autoresearch/demo", "HEAD")
+    git(repo, "checkout", "-q", "main")
+    assert "rewritten" in autoresearch(repo, "run", code=2)
+
+
+def test_what_was_kept_beside_a_colleagues_commit_goes_on_top_of_it(repo):
+    before = git(repo, "rev-parse", "autoresearch/demo")
+    propose(repo, change("Y", 9.0, 8.0))
+    autoresearch(repo, "run")  # experiment 2 is kept here ...
+    git(repo, "update-ref", "refs/heads/autoresearch/demo", before)
+    theirs = on_branch(repo, PARAMS.format(x=4.2, y=9.0))  # ... while they built on experiment 1
+    autoresearch(repo, "run")
+    assert git(repo, "merge-base", theirs, "autoresearch/demo") == theirs
+    assert lines(repo, "autoresearch/demo")[0] == "X = 4.2" and lines(repo, "autoresearch/demo")[-1] == "Y = 8.0"
+    assert [(e.proposal.source, e.proposal.carries) for e in history(repo).keeps[1:]] == [("human", 0), ("replay:001.patch", 2)]
+
+
+def test_a_base_does_not_move_below_a_colleagues_unmerged_commit(repo):
+    theirs = on_branch(repo, PARAMS.format(x=4.5, y=7.0))
+    autoresearch(repo, "run")
+    base = history(repo).base
+    (repo / "params.py").write_text("# moved\n" + PARAMS.format(x=5.0, y=9.0))
+    commit_all(repo, "main moves")
+    assert "merge or close the pull request" in autoresearch(repo, "run")
+    assert history(repo).base == base and git(repo, "rev-parse", "autoresearch/demo") == theirs
+
+
+@pytest.mark.parametrize("kept", range(1, 4))
+def test_a_kill_while_following_loses_and_repeats_nothing(repo, kept):
+    """The ledger cut after each of the lines that following writes."""
+    (repo / "params.py").write_text(PARAMS.format(x=5.0, y=8.5))
+    commit_all(repo, "main moves")
+    autoresearch(repo, "run")
+    ledger, expected = Ledger(repo / ".autoresearch/ledger/demo"), git(repo, "rev-parse", "autoresearch/demo")
+    events = list(ledger.events())
+    first = next(i for i, event in enumerate(events) if isinstance(event, Rebased))
+    ledger.path.write_bytes(b"".join(ENCODER.encode(event) + b"\n" for event in events[: first + kept]))
+    autoresearch(repo, "run")
+    known = history(repo)
+    assert len(known.rebases) == 1 and [e.proposal.carries for e in known.stack] == [1]
+    assert git(repo, "rev-parse", "autoresearch/demo") == expected
+
+
+def test_the_report_says_what_became_of_it(repo):
+    (repo / "params.py").write_text(PARAMS.format(x=5.0, y=8.5))
+    commit_all(repo, "main moves")
+    autoresearch(repo, "run")
+    report = (repo / ".autoresearch/report/demo/report.md").read_text()
+    assert "carried over from 0001" in report and "main moved from" in report
