@@ -3,12 +3,15 @@ and hooks are never involved, and the same content with the same time is the sam
 """
 
 import os
+import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from .errors import AutoresearchError, UsageError
+from .gitindex import Index
 
 IDENTITY = {"NAME": "autoresearch", "EMAIL": "autoresearch@users.noreply.github.com"}
 OVERRIDES = {"core.hooksPath": os.devnull, "core.fsmonitor": "false", "core.quotePath": "false", "protocol.ext.allow": "never"}
@@ -16,13 +19,21 @@ PLAIN, EXECUTABLE, SYMLINK = "100644", "100755", "120000"
 DIFF = ["diff", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--text", "--src-prefix=a/", "--dst-prefix=b/"]
 
 
-def _environment() -> dict[str, str]:
+def _environment(config: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
     """The caller's environment without GIT_*: a variable left by a hook must not redirect us to another repository."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-    for i, (key, value) in enumerate(OVERRIDES.items()):
+    pairs = [*OVERRIDES.items(), *config]
+    for i, (key, value) in enumerate(pairs):
         clean |= {f"GIT_CONFIG_KEY_{i}": key, f"GIT_CONFIG_VALUE_{i}": value}
     fixed = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_LITERAL_PATHSPECS": "1"}
-    return clean | fixed | {"GIT_CONFIG_COUNT": str(len(OVERRIDES))}
+    return clean | fixed | {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_CONFIG_COUNT": str(len(pairs))}
+
+
+class Commit(NamedTuple):
+    sha: str
+    author: str
+    email: str
+    subject: str
 
 
 class GitRepo:
@@ -81,7 +92,7 @@ class GitRepo:
     def commit(self, parent: str, edits: Mapping[str, str], message: str, at: float) -> str:
         """A commit on `parent` with `edits` (path -> new text) written over it; no ref moves. Same arguments, same sha."""
         modes = self.tree(parent, list(edits))
-        with self._index(parent) as index:
+        with Index(self, parent) as index:
             rows = []
             for path, text in edits.items():
                 blob = self._git("hash-object", "-w", "--no-filters", "--stdin", stdin=text).strip()
@@ -90,10 +101,10 @@ class GitRepo:
             tree = self._git("write-tree", index=index).strip()
         return self.commit_tree(tree, parent, message, at)
 
-    def commit_tree(self, tree: str, parent: str, message: str, at: float) -> str:
+    def commit_tree(self, tree: str, parent: str | None, message: str, at: float) -> str:
         stamp = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in IDENTITY.items()}
         stamp |= {f"GIT_{who}_DATE": f"@{int(at)} +0000" for who in ("AUTHOR", "COMMITTER")}
-        return self._git("commit-tree", tree, "-p", parent, "-F", "-", stdin=message, env=stamp).strip()
+        return self._git("commit-tree", tree, *(["-p", parent] if parent else []), "-F", "-", stdin=message, env=stamp).strip()
 
     def begin(self, message: str) -> None:
         """Makes a repository of the folder, with all its files in the first commit of `main`."""
@@ -119,7 +130,7 @@ class GitRepo:
         """path -> new text (None: deleted) that `patch` makes of `parent`. ValueError with git's reason when it does not apply.
 
         A mode change, symlink or binary file in the patch is a ValueError too: only text of plain files may change."""
-        with self._index(parent) as index:
+        with Index(self, parent) as index:
             try:
                 self._git("apply", "--cached", "--whitespace=nowarn", "-", stdin=patch, index=index)
             except AutoresearchError as error:
@@ -150,10 +161,7 @@ class GitRepo:
     def export(self, sha: str, destination: Path, paths: list[str] | None = None) -> None:
         """Writes a commit's files (or those of `paths`) below `destination`, byte for byte, without `.git` and without filters."""
         tree = self.tree(sha, paths)
-        batch = subprocess.run(
-            ["git", "cat-file", "--batch"], cwd=self.root, env=_environment(), capture_output=True, check=True, start_new_session=True,
-            input="".join(blob + "\n" for _, blob in tree.values()).encode(),
-        ).stdout  # fmt: skip
+        batch = self._run("cat-file", "--batch", stdin="".join(blob + "\n" for _, blob in tree.values())).stdout
         offset = 0
         for path, (mode, _) in tree.items():
             end = batch.index(b"\n", offset)
@@ -179,6 +187,15 @@ class GitRepo:
         """The value of one trailer of a commit's message, empty when there is none."""
         return self._try("log", "-1", f"--format=%(trailers:key={key},valueonly,separator=%x2C)", sha).strip()
 
+    def ancestor(self, old: str, new: str) -> bool:
+        """Whether `new` builds on `old`, or is it."""
+        return self._run("merge-base", "--is-ancestor", old, new).returncode == 0
+
+    def between(self, old: str, new: str) -> list[Commit]:
+        """Every commit that `new` has and `old` has not, the oldest first."""
+        out = self._git("log", "--reverse", "--topo-order", "-z", "--format=%H%n%an%n%ae%n%s", f"{old}..{new}", "--", errors="replace")
+        return [Commit(*entry.split("\n", 3)) for entry in out.split("\0") if entry]
+
     def checked_out(self, branch: str) -> str | None:
         """The folder that has `branch` checked out, if any: moving it would make that checkout look edited."""
         blocks = self._git("worktree", "list", "--porcelain", errors="surrogateescape").split("\n\n")
@@ -193,9 +210,6 @@ class GitRepo:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(text + (b"" if text.endswith(b"\n") or not text else b"\n") + line + b"\n")
 
-    def _index(self, sha: str) -> "_Index":
-        return _Index(self, sha)
-
     def _try(self, *args: str) -> str:
         try:
             return self._git(*args)
@@ -203,7 +217,7 @@ class GitRepo:
             return ""
 
     def _git(
-        self, *args: str, stdin: str = "", index: str | None = None, env: Mapping[str, str] | None = None, errors: str = "strict"
+        self, *args: str, stdin: str | bytes = "", index: str | None = None, env: Mapping[str, str] | None = None, errors: str = "strict"
     ) -> str:
         """What git prints. AutoresearchError with its words where it fails."""
         done = self._run(*args, stdin=stdin, env={**(env or {}), **({"GIT_INDEX_FILE": index} if index else {})})
@@ -211,40 +225,25 @@ class GitRepo:
             raise AutoresearchError(f"git {args[0]}: {done.stderr.decode(errors='replace').strip() or f'exit code {done.returncode}'}")
         return done.stdout.decode(errors=errors)
 
-    def _run(self, *args: str, stdin: str = "", env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
-        """In a session of its own, so that a Ctrl-C on the terminal reaches the bot and not a git that is half done."""
-        full = _environment() | (env or {})
-        return subprocess.run(
-            ["git", *args], cwd=self.root, env=full, input=stdin.encode(), capture_output=True, check=False, start_new_session=True
-        )
+    def _run(
+        self,
+        *args: str,
+        stdin: str | bytes = "",
+        env: Mapping[str, str] | None = None,
+        config: Iterable[tuple[str, str]] = (),
+        limit: float | None = None,
+    ) -> subprocess.CompletedProcess[bytes]:
+        """In a session of its own, so that a Ctrl-C on the terminal reaches the bot and not a git that is half done.
 
-
-class _Index:
-    """A throw-away index file that holds one commit's tree."""
-
-    def __init__(self, repo: GitRepo, sha: str):
-        self.repo, self.sha = repo, sha
-
-    def __enter__(self) -> str:
-        """In the git folder, named after this process: what a killed run left behind is found and removed by the next."""
-        folder = Path(self.repo._git("rev-parse", "--path-format=absolute", "--git-path", "autoresearch-index").strip())
-        folder.mkdir(exist_ok=True)
-        self.path = folder / str(os.getpid())
-        for old in folder.iterdir():
-            if old.stem == self.path.name or not _alive(int(old.stem)):
-                old.unlink(missing_ok=True)
-        self.repo._git("read-tree", self.sha, index=str(self.path))
-        return str(self.path)
-
-    def __exit__(self, *_: object) -> None:
-        self.path.unlink(missing_ok=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        return True
-    return True
+        `config` is for this process alone, in no argument list and no file. After `limit` seconds it is killed with all that it started
+        (subprocess.TimeoutExpired)."""
+        data, pipe = stdin.encode() if isinstance(stdin, str) else stdin, subprocess.PIPE
+        full = _environment(config) | (env or {})
+        command = ["git", *args]
+        with subprocess.Popen(command, cwd=self.root, env=full, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True) as process:
+            try:
+                out, err = process.communicate(data, limit)
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+        return subprocess.CompletedProcess(command, process.returncode, out, err)

@@ -1,0 +1,1 @@
+"""A GitHub of our own for the tests: the parts of its API and of its git service that the action uses, on loopback."""
