@@ -43,7 +43,7 @@ def md(text: str, limit: int = 0) -> str:
     line = re.sub(r"([\\`*\[\]!|~])", r"\\\1", line)
     line = re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", line)
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("$", "&#36;\u200b")
-    line = re.sub(r"(?i)(@|://|www|gh-)", lambda m: m[0] + INVISIBLE, line)
+    line = re.sub(r"(?i)(@|:(?=//)|www|gh-)", lambda m: m[0] + INVISIBLE, line)
     return re.sub(r"(?<!&)#", "#" + INVISIBLE, line)
 
 
