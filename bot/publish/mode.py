@@ -1,0 +1,187 @@
+"""`mode: publish`, and what `run` and `all` do before and after the research: bring the record here, and take it away again.
+
+Research never fails and never waits because GitHub cannot be reached: what could not be sent is sent with the next run.
+"""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from bot import orders
+from bot.action import facts, summary
+from bot.action import run as research
+from bot.action.log import LOG
+from bot.errors import AutoresearchError
+from bot.gitrepo import GitRepo
+from bot.history import History
+from bot.loop import Night, run_loop
+from bot.orders import Order
+from bot.publish import bundle, kept, pull
+from bot.publish.branch import Pushed, push_code, remote_tip
+from bot.publish.doors import PATIENCE, Doors, open_doors, worker_name
+from bot.publish.lay import CONTROL
+from bot.publish.ledgerbranch import LedgerBranch
+from bot.report import files
+from bot.report import pull as text
+from bot.report.pull import Links
+
+if TYPE_CHECKING:
+    from bot.action.inputs import Inputs
+    from bot.action.outputs import Outputs
+    from bot.settings import Settings
+
+SHORT = 20.0  # seconds that a failure is waited out before the night
+QUICK = 30.0  # seconds that git may take while the machine could be measuring
+PAUSE = 600.0  # seconds without another try after GitHub was not reached
+
+
+def run(inputs: "Inputs", settings: "Settings", outputs: "Outputs") -> int:
+    """The night; what it found goes into the folder `publication`, for a job that may write."""
+    reaches = inputs.job.repository and inputs.github_token.get_secret_value()
+    doors = open_doors(inputs, settings, QUICK) if reaches else None
+    attempt("bring the kept commits back", lambda: kept.recall(GitRepo(settings.root), settings))
+    if doors:
+        attempt("bring the record here", lambda: bring(doors, settings))
+    try:
+        return research.run(inputs, settings, outputs, lambda night: work(night, doors, each=False))
+    finally:
+        if inputs.publication:
+            attempt("write the publication", lambda: hand_over(settings, inputs))
+
+
+def everything(inputs: "Inputs", settings: "Settings", outputs: "Outputs") -> int:
+    """Both in one job. The exit code is the night's, or 1 where that is 0 and publishing failed: then the next run publishes it."""
+    doors, each = open_doors(inputs, settings, QUICK), inputs.push == "each" and not inputs.dry_run
+    attempt("bring the kept commits back", lambda: kept.recall(doors.repo, settings))
+    attempt("bring the record here", lambda: bring(doors, settings))
+    code = research.run(inputs, settings, outputs, lambda night: work(night, doors, each))
+    return code or publish(inputs, settings, outputs)
+
+
+def work(night: Night, doors: Doors | None, each: bool) -> str:
+    """The loop; between two experiments a push, where `each` kept change is to be seen at once, and what people ask for."""
+    failed = -PAUSE
+
+    def reach() -> list[Order]:
+        if each:
+            send(doors, night.settings, night.history, 0.0)
+        return asked(doors, night.settings)
+
+    def between() -> None:
+        nonlocal failed
+        kept.keep(night.repo, night.settings, night.history)
+        if not doors or time.monotonic() - failed < PAUSE:
+            return
+        try:
+            read = reach()
+        except AutoresearchError as error:  # the machine is for research: it tries once, and then not for a while
+            failed = time.monotonic()
+            LOG.warning(f"GitHub was not reached between two experiments: {error}")
+            return
+        orders.look(night, read)
+
+    night.between = between
+    try:
+        return run_loop(night)
+    finally:
+        attempt("write the kept commits down", lambda: kept.keep(night.repo, night.settings, night.history))
+
+
+def asked(doors: Doors, settings: "Settings") -> list[Order]:
+    doors.ledger.fetch(doors.remote)
+    return orders.read(doors.ledger.read(doors.ledger.path(CONTROL)) or b"")
+
+
+def publish(inputs: "Inputs", settings: "Settings", outputs: "Outputs") -> int:
+    """What a run handed over in `publication`, else what the state folder holds: pushed, and shown in the pull request."""
+    doors = open_doors(inputs, settings)
+    known = remote_tip(doors.remote, doors.repo, settings, PATIENCE)
+    if inputs.publication:
+        received = bundle.read(doors.repo, inputs.publication, settings, [known] if known else [])
+        history, problems, found = received.history, (), received.files
+    else:
+        kept.recall(doors.repo, settings)
+        ledger, history = files.load(settings)
+        problems, found = ledger.problems, doors.ledger.collect(settings)
+    facts.fill(outputs, settings, history)
+    if inputs.dry_run:
+        return dry(inputs, settings, history, problems)
+    sha = deliver(doors, settings, found, PATIENCE)
+    pushed = push_code(doors.remote, doors.repo, settings, history, None, PATIENCE)
+    tell(pushed, settings)
+    links = Links(inputs.job.server_url, inputs.job.repository, settings.branch, sha, inputs.job.run_url)
+    shown = pull.show(doors, inputs, settings, history, problems, links)
+    outputs.set(pr_operation=shown.operation)
+    if shown.pull:
+        outputs.set(pr_number=shown.pull.number, pr_url=shown.pull.url)
+    if history.stack and pushed.status != "foreign":
+        pull.check(doors, settings, history, problems, links)
+    if inputs.summary:
+        write_summary(inputs, text.summary(history, problems, settings, links))
+    if inputs.mode == "publish":
+        outputs.set(status="improved" if history.stack else "no-improvement")
+    return 0
+
+
+def bring(doors: Doors, settings: "Settings") -> None:
+    """The record that this machine lost or never had, and what others put on the research's branch."""
+    if did := doors.ledger.restore(settings, doors.remote, SHORT):
+        print(did, flush=True)
+    tip, branch, repo = remote_tip(doors.remote, doors.repo, settings, SHORT), settings.branch, doors.repo
+    local = repo.resolve(f"refs/heads/{branch}")
+    if tip and tip != local and not (local and repo.ancestor(tip, local)):
+        repo.move_branch(branch, tip, local)  # `bot.follow` adopts it, and applies again what was kept here beside it
+
+
+def send(doors: Doors, settings: "Settings", history: History, patience: float) -> None:
+    """The record and the kept changes, as they are."""
+    deliver(doors, settings, doors.ledger.collect(settings), patience)
+    tell(push_code(doors.remote, doors.repo, settings, history, None, patience), settings)
+
+
+def deliver(doors: Doors, settings: "Settings", found: dict[str, bytes], patience: float) -> str:
+    """The ledger branch's tip once `found` is on it and pushed."""
+    doors.ledger.fetch(doors.remote, patience)
+    doors.ledger.commit(found, f"{settings.name}: what {doors.ledger.worker} recorded\n", time.time())
+    return doors.ledger.push(doors.remote, patience)
+
+
+def hand_over(settings: "Settings", inputs: "Inputs") -> None:
+    repo, worker = GitRepo(settings.root), worker_name()
+    branch = LedgerBranch(repo, settings.name, worker)
+    _, history = files.load(settings)
+    sha = branch.commit(branch.collect(settings), f"{settings.name}: what {worker} recorded\n", history.last_at)
+    bundle.write(settings, repo, history, sha, inputs.publication, worker)
+
+
+def tell(pushed: Pushed, settings: "Settings") -> None:
+    if pushed.status == "foreign":
+        whose = f"{len(pushed.foreign)} commits that are not ours" if pushed.foreign else "been moved back by someone"
+        LOG.warning(f"{settings.branch} has {whose}: nothing was pushed over it, and the next run builds on it")
+
+
+def dry(inputs: "Inputs", settings: "Settings", history: History, problems: list[str]) -> int:
+    """What would be shown, on the log."""
+    links = Links(inputs.job.server_url, inputs.job.repository, settings.branch, "", inputs.job.run_url)
+    if not history.stack:
+        print("dry run: nothing is kept, so there is no pull request to open")
+        return 0
+    print(f"dry run: {settings.branch} at {history.champion_sha} would be pushed, and a pull request opened or updated with:\n")
+    print(text.title(history, settings), text.body(history, problems, settings, links), sep="\n\n", flush=True)
+    return 0
+
+
+def write_summary(inputs: "Inputs", page: str) -> None:
+    try:
+        summary.write(page, inputs.job.step_summary)
+    except OSError as error:
+        LOG.warning(f"the job's summary could not be written ({error})")
+
+
+def attempt(what: str, action: Callable[[], None]) -> None:
+    """Research goes on whatever happens here."""
+    try:
+        action()
+    except AutoresearchError as error:
+        LOG.warning(f"could not {what}: {error}")
+

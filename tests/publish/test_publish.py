@@ -1,0 +1,133 @@
+"""Nights through action.yml against the local GitHub: what is pushed, what the pull request becomes, what a human's no means."""
+
+import pytest
+
+from tests.publish.box import BRANCH, LEDGER, PARAMS, change, github
+
+
+@pytest.fixture
+def world(tmp_path):
+    with github(tmp_path, change("X", 5.0, 4.5)) as found:
+        yield found
+
+
+@pytest.fixture
+def night(world):
+    box = world.box()
+    return world, box, box.use(mode="all")
+
+
+def test_a_night_ends_in_one_pull_request(night):
+    world, _, result = night
+    assert result.ok and result.outputs["status"] == "improved", result.log
+    assert (result.outputs["pr-number"], result.outputs["pr-operation"]) == ("1", "created")
+    (pull,) = world.repo.pulls.values()
+    assert pull.head == BRANCH and "cost" in pull.title and world.params() == ("X = 4.5", "Y = 9.0")
+    assert result.outputs["head-sha"] == world.repo.branch(BRANCH)
+
+
+def test_the_ledger_branch_has_all_of_it(night):
+    world, box, _ = night
+    names = world.show(LEDGER, "nightly/", names=True)
+    assert {f"nightly/{name}" for name in (f"{box.name}.jsonl", "patches", "report.md", "progress.png", "results.tsv")} <= set(names)
+    assert world.history(box.name).experiments[1].status == "keep"
+
+
+def test_publishing_again_changes_nothing(night):
+    world, box, _ = night
+    before = len(world.writes())
+    result = box.use(mode="publish")
+    assert result.ok and result.outputs["pr-operation"] == "updated"
+    assert [line for line in world.writes()[before:] if "check-runs" not in line and "git-receive-pack" not in line] == []
+
+
+def test_a_night_without_a_keep_opens_nothing(tmp_path):
+    with github(tmp_path, change("X", 5.0, 5.5)) as world:
+        result = world.box().use(mode="all")
+        assert result.ok and result.outputs["status"] == "no-improvement" and result.outputs["pr-operation"] == "none"
+        assert not world.repo.pulls and not world.repo.branch(BRANCH) and world.repo.branch(LEDGER)
+
+
+def test_a_dry_run_writes_nothing(world):
+    result = world.box().use(mode="all", dry_run="true")
+    assert result.ok and "dry run" in result.log and world.writes() == []
+    assert not world.repo.branch(BRANCH) and not world.repo.branch(LEDGER)
+
+
+def test_a_machine_that_may_only_read_hands_over_what_another_publishes(world, tmp_path):
+    reader, publisher, folder = world.box(contents="read"), world.box(), tmp_path / "handed"
+    first = reader.use(mode="run", publication=str(folder))
+    assert first.ok and first.outputs["status"] == "improved" and world.writes() == []
+    second = publisher.use(mode="publish", publication=str(folder))
+    assert second.ok and second.outputs["pr-operation"] == "created", second.log
+    assert world.params() == ("X = 4.5", "Y = 9.0") and world.history(reader.name).experiments[1].status == "keep"
+
+
+def test_the_second_night_updates_the_same_pull_request(night):
+    world, box, _ = night
+    world.propose(change("Y", 9.0, 8.0))
+    result = box.use(mode="all")
+    assert result.ok and (result.outputs["pr-number"], result.outputs["pr-operation"]) == ("1", "updated"), result.log
+    assert len(world.repo.pulls) == 1 and world.params() == ("X = 4.5", "Y = 8.0")
+    assert "Y to 8.0" in world.repo.pulls[1].body
+
+
+def test_what_was_merged_is_not_offered_again(night):
+    world, box, _ = night
+    world.repo.merge(1, how="squash")
+    again = box.use(mode="all")
+    assert again.ok and again.outputs["pr-operation"] == "none" and len(world.repo.pulls) == 1, again.log
+    world.propose(change("Y", 9.0, 8.0))
+    result = box.use(mode="all")
+    assert result.outputs["pr-number"] == "2", result.log
+    assert world.params() == ("X = 4.5", "Y = 8.0") and world.params("main") == ("X = 4.5", "Y = 9.0")
+    assert "X to 4.5" not in world.repo.pulls[2].title
+
+
+def test_a_base_that_moved_is_what_the_pull_request_is_about(night):
+    world, box, _ = night
+    world.repo.push_as("alice", "main", {"params.py": PARAMS.format(x=5.0, y=8.5)}, "main moves")
+    result = box.use(mode="all")
+    assert result.ok and result.outputs["pr-operation"] == "updated", result.log
+    assert world.params() == ("X = 4.5", "Y = 8.5") and world.repo.test_merge(world.repo.pulls[1]) is not None
+
+
+def test_a_pull_request_that_was_closed_stays_closed_until_there_is_more(night):
+    world, box, _ = night
+    world.repo.close(1)
+    result = box.use(mode="all")
+    assert result.ok and result.outputs["pr-operation"] == "none" and len(world.repo.pulls) == 1
+    world.propose(change("Y", 9.0, 8.0))
+    assert box.use(mode="all").outputs["pr-number"] == "2"
+
+
+def test_a_colleagues_commit_is_built_upon_and_never_overwritten(night):
+    world, box, _ = night
+    theirs = world.repo.push_as("carol", BRANCH, {"params.py": PARAMS.format(x=4.5, y=7.0)}, "by hand")
+    world.propose(change("X", 4.5, 4.0))
+    result = box.use(mode="all")
+    assert result.ok, result.log
+    assert world.params() == ("X = 4.0", "Y = 7.0")
+    assert world.contains(BRANCH, theirs)
+
+
+def test_another_machine_goes_on_where_one_was_lost(night):
+    world, box, _ = night
+    world.propose(change("Y", 9.0, 8.0))
+    other = world.box()
+    result = other.use(mode="all")
+    assert result.ok and result.outputs["pr-number"] == "1", result.log
+    assert world.params() == ("X = 4.5", "Y = 8.0")
+    known = world.history(other.name)
+    assert [e.status for e in known.experiments.values()] == ["baseline", "keep", "keep"]
+
+
+def test_a_token_that_died_in_the_night_costs_nothing_but_the_publishing(world):
+    box = world.box()
+    world.fake.revoke(box.token)
+    result = box.use(mode="all", push="each")
+    assert not result.ok and result.outputs["status"] == "failed" and result.outputs["kept"] == "1"
+    assert any(kind == "error" and "token" in text for kind, text in result.annotations), result.log
+    box.token = world.fake.token()
+    result = box.use(mode="publish")
+    assert result.ok and result.outputs["pr-operation"] == "created" and world.params() == ("X = 4.5", "Y = 9.0")
