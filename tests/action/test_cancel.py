@@ -85,6 +85,7 @@ def test_a_cancelled_night_ends_in_time_with_nothing_left_running(tmp_path):
     assert result.annotations == []
 
 
+@pytest.mark.slow
 def test_a_killed_controller_leaves_marked_children_outputs_and_a_night_that_goes_on(tmp_path):
     job = slow_machine(tmp_path, 3, [GAIN, LOSS])
     result, when = use(job, lambda pid: os.kill(pid, signal.SIGKILL))
@@ -112,7 +113,7 @@ def environment(pid: int) -> dict[str, str]:
     return dict(text.split("=", 1) for text in Path(f"/proc/{pid}/environ").read_text().split("\0") if "=" in text)
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.1, 0.25, 0.5, 0.9])
+@pytest.mark.parametrize("delay", [0.1, 0.5, *(pytest.param(delay, marks=pytest.mark.slow) for delay in (0.0, 0.25, 0.9))])
 def test_a_cancellation_at_any_instant_of_the_start_sets_all_outputs(tmp_path, delay):
     job = machine(tmp_path, [])
     began = []

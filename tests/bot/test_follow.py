@@ -86,7 +86,7 @@ def merge(root, how):
             git(root, "cherry-pick", "main..autoresearch/demo")
 
 
-@pytest.mark.parametrize("how", ["merge", "fast-forward", "squash", "rebase"])
+@pytest.mark.parametrize("how", ["squash", *(pytest.param(how, marks=pytest.mark.slow) for how in ("merge", "fast-forward", "rebase"))])
 def test_what_was_merged_is_not_applied_again(repo, how):
     merge(repo, how)
     propose(repo, change("Y", 9.0, 8.0))
@@ -98,6 +98,7 @@ def test_what_was_merged_is_not_applied_again(repo, how):
     assert lines(repo, "autoresearch/demo")[0] == "X = 4.5" and lines(repo, "autoresearch/demo")[-1] == "Y = 8.0"
 
 
+@pytest.mark.slow
 def test_a_new_base_is_measured_as_a_baseline(repo):
     merge(repo, "squash")
     autoresearch(repo, "run")
@@ -116,6 +117,7 @@ def test_an_unmerged_change_is_applied_to_the_new_base_and_measured_there(repo):
     assert "carried over from 0001" in output
 
 
+@pytest.mark.slow
 def test_what_is_carried_over_is_proved_against_the_new_base(repo):
     (repo / "params.py").write_text(PARAMS.format(x=5.0, y=8.5))
     commit_all(repo, "main moves")
@@ -163,6 +165,7 @@ def test_a_commit_to_other_files_stops_the_run_and_says_why(repo):
     assert git(repo, "rev-parse", "autoresearch/demo") == theirs
 
 
+@pytest.mark.slow
 def test_a_branch_that_was_rewritten_stops_the_run(repo):
     git(repo, "checkout", "-q", "--orphan", "other")
     git(repo, "commit", "-qm", "a new root")
@@ -171,6 +174,7 @@ def test_a_branch_that_was_rewritten_stops_the_run(repo):
     assert "rewritten" in autoresearch(repo, "run", code=2)
 
 
+@pytest.mark.slow
 def test_what_was_kept_beside_a_colleagues_commit_goes_on_top_of_it(repo):
     before = git(repo, "rev-parse", "autoresearch/demo")
     propose(repo, change("Y", 9.0, 8.0))
@@ -183,6 +187,7 @@ def test_what_was_kept_beside_a_colleagues_commit_goes_on_top_of_it(repo):
     assert [(e.proposal.source, e.proposal.carries) for e in history(repo).keeps[1:]] == [("human", 0), ("replay:001.patch", 2)]
 
 
+@pytest.mark.slow
 def test_a_base_does_not_move_below_a_colleagues_unmerged_commit(repo):
     theirs = on_branch(repo, PARAMS.format(x=4.5, y=7.0))
     autoresearch(repo, "run")
@@ -193,6 +198,7 @@ def test_a_base_does_not_move_below_a_colleagues_unmerged_commit(repo):
     assert history(repo).base == base and git(repo, "rev-parse", "autoresearch/demo") == theirs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", range(1, 4))
 def test_a_kill_while_following_loses_and_repeats_nothing(repo, kept):
     """The ledger cut after each of the lines that following writes."""

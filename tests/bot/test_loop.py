@@ -263,16 +263,6 @@ class TestRefusals:
         assert "exists already" in autoresearch(root, "run", code=2)
         assert not (root / ".autoresearch/ledger/demo/local.jsonl").exists()
 
-    def test_a_human_commit_on_the_branch(self, root):
-        autoresearch(root, "run")
-        git(root, "switch", "-q", "autoresearch/demo")
-        git(root, "commit", "-q", "--allow-empty", "-m", "a human was here")
-        theirs = git(root, "rev-parse", "HEAD")
-        git(root, "switch", "-q", "main")
-        (root / "patches/001.patch").write_text(patch(4.9, 4.8, "more"))
-        assert "moved by someone else" in autoresearch(root, "run", code=2)
-        assert git(root, "rev-parse", "autoresearch/demo") == theirs
-
     def test_the_branch_checked_out(self, root):
         autoresearch(root, "run")
         git(root, "switch", "-q", "autoresearch/demo")

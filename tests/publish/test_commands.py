@@ -125,6 +125,7 @@ def test_continue_starts_a_night_where_none_runs(world, hosted):
     assert result.ok and len(world.repo.runs) == before + 1, result.log
 
 
+@pytest.mark.slow
 def test_an_order_is_written_once_and_done_once_by_the_next_night(tmp_path):
     with github(tmp_path, change("X", 5.0, 4.5)) as world:
         world.repo.permissions["bob"] = "write"
@@ -152,6 +153,7 @@ def test_drop_takes_a_change_out_of_the_branch(tmp_path):
         assert world.history(box.name).asked and "taken out" in world.history(box.name).prunes[0].why
 
 
+@pytest.mark.slow
 def test_focus_is_kept_as_data(tmp_path):
     with github(tmp_path, change("X", 5.0, 4.5)) as world:
         world.repo.permissions["bob"] = "write"
@@ -163,6 +165,7 @@ def test_focus_is_kept_as_data(tmp_path):
         assert (asked.command, asked.argument) == ("focus", "smaller X")
 
 
+@pytest.mark.slow
 def test_stop_ends_the_running_night_between_two_experiments(tmp_path):
     with github(tmp_path, *(change("X", 5.0, round(5.2 + i / 10, 1)) for i in range(40))) as world:
         world.repo.permissions["bob"] = "write"

@@ -17,8 +17,16 @@ def night(world):
     return world, box, box.use(mode="all")
 
 
-def test_a_night_ends_in_one_pull_request(night):
-    world, _, result = night
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """For tests that leave it as it is."""
+    with github(tmp_path_factory.mktemp("first"), change("X", 5.0, 4.5)) as world:
+        box = world.box()
+        yield world, box, box.use(mode="all")
+
+
+def test_a_night_ends_in_one_pull_request(first):
+    world, _, result = first
     assert result.ok and result.outputs["status"] == "improved", result.log
     assert (result.outputs["pr-number"], result.outputs["pr-operation"]) == ("1", "created")
     (pull,) = world.repo.pulls.values()
@@ -26,21 +34,22 @@ def test_a_night_ends_in_one_pull_request(night):
     assert result.outputs["head-sha"] == world.repo.branch(BRANCH)
 
 
-def test_the_ledger_branch_has_all_of_it(night):
-    world, box, _ = night
+def test_the_ledger_branch_has_all_of_it(first):
+    world, box, _ = first
     names = world.show(LEDGER, "nightly/", names=True)
     assert {f"nightly/{name}" for name in (f"{box.name}.jsonl", "patches", "report.md", "progress.png", "results.tsv")} <= set(names)
     assert world.history(box.name).experiments[1].status == "keep"
 
 
-def test_publishing_again_changes_nothing(night):
-    world, box, _ = night
+def test_publishing_again_changes_nothing(first):
+    world, box, _ = first
     before = len(world.writes())
     result = box.use(mode="publish")
     assert result.ok and result.outputs["pr-operation"] == "updated"
     assert [line for line in world.writes()[before:] if "check-runs" not in line and "git-receive-pack" not in line] == []
 
 
+@pytest.mark.slow
 def test_a_night_without_a_keep_opens_nothing(tmp_path):
     with github(tmp_path, change("X", 5.0, 5.5)) as world:
         result = world.box().use(mode="all")
@@ -48,6 +57,7 @@ def test_a_night_without_a_keep_opens_nothing(tmp_path):
         assert not world.repo.pulls and not world.repo.branch(BRANCH) and world.repo.branch(LEDGER)
 
 
+@pytest.mark.slow
 def test_a_dry_run_writes_nothing(world):
     result = world.box().use(mode="all", dry_run="true")
     assert result.ok and "dry run" in result.log and world.writes() == []
@@ -63,6 +73,7 @@ def test_a_machine_that_may_only_read_hands_over_what_another_publishes(world, t
     assert world.params() == ("X = 4.5", "Y = 9.0") and world.history(reader.name).experiments[1].status == "keep"
 
 
+@pytest.mark.slow
 def test_the_second_night_updates_the_same_pull_request(night):
     world, box, _ = night
     world.propose(change("Y", 9.0, 8.0))
@@ -72,6 +83,7 @@ def test_the_second_night_updates_the_same_pull_request(night):
     assert "Y to 8.0" in world.repo.pulls[1].body
 
 
+@pytest.mark.slow
 def test_what_was_merged_is_not_offered_again(night):
     world, box, _ = night
     world.repo.merge(1, how="squash")
@@ -84,6 +96,7 @@ def test_what_was_merged_is_not_offered_again(night):
     assert "X to 4.5" not in world.repo.pulls[2].title
 
 
+@pytest.mark.slow
 def test_a_base_that_moved_is_what_the_pull_request_is_about(night):
     world, box, _ = night
     world.repo.push_as("alice", "main", {"params.py": PARAMS.format(x=5.0, y=8.5)}, "main moves")
@@ -92,6 +105,7 @@ def test_a_base_that_moved_is_what_the_pull_request_is_about(night):
     assert world.params() == ("X = 4.5", "Y = 8.5") and world.repo.test_merge(world.repo.pulls[1]) is not None
 
 
+@pytest.mark.slow
 def test_a_pull_request_that_was_closed_stays_closed_until_there_is_more(night):
     world, box, _ = night
     world.repo.close(1)
@@ -111,6 +125,7 @@ def test_a_colleagues_commit_is_built_upon_and_never_overwritten(night):
     assert world.contains(BRANCH, theirs)
 
 
+@pytest.mark.slow
 def test_another_machine_goes_on_where_one_was_lost(night):
     world, box, _ = night
     world.propose(change("Y", 9.0, 8.0))
@@ -122,6 +137,7 @@ def test_another_machine_goes_on_where_one_was_lost(night):
     assert [e.status for e in known.experiments.values()] == ["baseline", "keep", "keep"]
 
 
+@pytest.mark.slow
 def test_a_token_that_died_in_the_night_costs_nothing_but_the_publishing(world):
     box = world.box()
     world.fake.revoke(box.token)
