@@ -14,7 +14,7 @@ from typing import Any
 
 from .commits import subject
 from .errors import UsageError
-from .gitrepo import IDENTITY, GitRepo
+from .gitrepo import IDENTITY, Commit, GitRepo
 from .history import History
 from .ledger import Ledger
 from .records import HUMAN, Event, Experiment, Proposal, Rebased, Verdict
@@ -95,8 +95,8 @@ class Line:
                 f"began); choose another `name:`, or delete the branch to go on without that: git branch -D {branch}"
             )
         commits = self.repo.between(at, tip)
-        if all(commit.email == IDENTITY["EMAIL"] for commit in commits):
-            return  # ours: the ledger lost a line, and the same evidence decides the same way again
+        if all(map(self.ours, commits)):
+            return  # the ledger lost a line, and the same evidence decides the same way again
         if foreign := sorted(self.repo.changed(at, tip) - {*self.settings.editable}):
             raise UsageError(
                 f"{commits[-1].author} changed {', '.join(foreign)} on {branch}, which is not in `editable:`; take that out of the branch, "
@@ -107,6 +107,12 @@ class Line:
         later = f"; {len(carry)} later changes are applied again on top" if carry else ""
         why = f"{' and '.join(sorted({commit.author for commit in commits}))} built on {at[:12]}{later}"
         self.rebase(Rebased(time.time(), history.base, why, commits=tuple(stay), tip=tip, carry=carry))
+
+    def ours(self, commit: Commit) -> bool:
+        """Whether this ledger knows what the commit was made of. Another machine's is by the bot too, and not ours."""
+        measured = {e.proposal.sha for e in self.history.experiments.values() if e.proposal} | {v.sha for v in self.history.variants}
+        made_of = (self.repo.trailer(commit.sha, key) for key in ("Measured-Commit", "Measured-Variant"))
+        return commit.email == IDENTITY["EMAIL"] and any(sha and sha in measured for sha in made_of)
 
     # What is given: neither proposed nor decided here
 

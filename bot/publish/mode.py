@@ -110,12 +110,15 @@ def publish(inputs: "Inputs", settings: "Settings", outputs: "Outputs") -> int:
     pushed = push_code(doors.remote, doors.repo, settings, history, None, PATIENCE)
     tell(pushed, settings)
     links = Links(inputs.job.server_url, inputs.job.repository, settings.branch, sha, inputs.job.run_url)
-    shown = pull.show(doors, inputs, settings, history, problems, links)
-    outputs.set(pr_operation=shown.operation)
-    if shown.pull:
-        outputs.set(pr_number=shown.pull.number, pr_url=shown.pull.url)
-    if history.stack and pushed.status != "foreign":
-        pull.check(doors, settings, history, problems, links)
+    if pushed.status == "foreign":  # what the pull request shows is theirs until the next run has built on it
+        outputs.set(pr_operation="none")
+    else:
+        shown = pull.show(doors, inputs, settings, history, problems, links)
+        outputs.set(pr_operation=shown.operation)
+        if shown.pull:
+            outputs.set(pr_number=shown.pull.number, pr_url=shown.pull.url)
+        if history.stack:
+            pull.check(doors, settings, history, problems, links)
     if inputs.summary:
         write_summary(inputs, text.summary(history, problems, settings, links))
     if inputs.mode == "publish":
