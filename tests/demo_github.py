@@ -2,11 +2,13 @@
 
     python -m tests.demo_github [--minutes 5] [--into .autoresearch/demo-github]
 
-The real action.yml (with its own installation), the real referee, the embedded corpus, git over HTTP, GitHub's REST schema. Leaves the
-pull request as a person would see it, as a page and as pictures of it at two widths.
+The real action.yml (with its own installation), the real referee, the embedded corpus, git over HTTP, GitHub's REST schema. So that a few
+minutes are enough, the ideas come from a folder: one that is known to gain in ten seconds of a CPU, and some that may not. Leaves the pull
+request as a person would see it, as a page and as pictures of it at two widths.
 """
 
 import argparse
+import difflib
 import shutil
 import tempfile
 from pathlib import Path
@@ -17,6 +19,11 @@ from tests.conftest import git
 from tests.forge.server import FakeGitHub
 
 NAME, BRANCH = "you/nightly", "autoresearch/demo"
+CANDIDATE = "train/train.py"
+IDEAS = (  # of each night: what it says, the line's beginning, what stands there, what is to
+    (("two layers instead of four", "DEPTH = ", "cpu=4", "cpu=2"), ("say it in fewer words", "MLP_RATIO = ", "hidden channels of the", "the")),
+    (("twice the rate for the head", "HEAD_LR = ", "cpu=0.004", "cpu=0.008"),),
+)
 WIDTHS = {"wide": 1280, "phone": 390}
 
 
@@ -27,7 +34,16 @@ def night(fake: FakeGitHub, token: str, source: Path, folder: Path, minutes: str
     git(folder, "clone", "-q", str(source), str(work))
     github = {"server_url": fake.server_url, "api_url": fake.url, "repository": NAME, "token": token, "run_id": "1"}
     job = Job(work, folder / "tools", folder / "temp", github=github, environ={"RUNNER_NAME": "laptop"})
-    return job.use(mode="all", budget_minutes=minutes, python=str(TOP / ".venv/bin/python"))
+    return job.use(mode="all", proposer="replay:ideas", budget_minutes=minutes, python=str(TOP / ".venv/bin/python"))
+
+
+def patch(says: str, begins: str, old: str, new: str) -> str:
+    """A patch of the candidate's one line that begins so."""
+    before = (TOP / CANDIDATE).read_text().splitlines(keepends=True)
+    after = [line.replace(old, new, 1) if line.startswith(begins) else line for line in before]
+    assert after != before, f"no line of {CANDIDATE} begins with {begins!r} and has {old!r}"
+    names = [f"{side}/{CANDIDATE}" for side in "ab"]
+    return f"{says}\n\ndiff --git {' '.join(names)}\n" + "".join(difflib.unified_diff(before, after, *names))
 
 
 def show(repo, into: Path) -> Path | None:
@@ -51,8 +67,9 @@ def main() -> None:
     options = parser.parse_args()
     with FakeGitHub() as fake, tempfile.TemporaryDirectory(prefix="demo-github-") as folder:
         repo, token = fake.repository(NAME, source=TOP), fake.token()
-        for number in ("first", "second"):
-            print(f"== the {number} night", flush=True)
+        for number, ideas in enumerate(IDEAS, 1):
+            repo.push_as("you", "main", {f"ideas/{number}-{i}.patch": patch(*idea) for i, idea in enumerate(ideas)}, "ideas")
+            print(f"== night {number}", flush=True)
             result = night(fake, token, repo.path, Path(folder), options.minutes)
             print(result.log, flush=True)
             print({name: value for name, value in result.outputs.items() if value}, flush=True)
