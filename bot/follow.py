@@ -18,9 +18,11 @@ from .gitrepo import IDENTITY, Commit, GitRepo
 from .history import History
 from .ledger import Ledger
 from .records import HUMAN, Event, Experiment, Proposal, Rebased, Verdict
+from .recover import lost_prunes, lost_verdicts
 from .settings import Settings
 from .starting import check_files
 
+ELSEWHERE = "another machine"  # source of a proposal that another machine kept
 Texts = dict[str, str]
 
 
@@ -33,6 +35,13 @@ class Line:
     def record(self, event: Event) -> None:
         self.ledger.append(event)
         self.history.add(event)
+
+    def close_gaps(self) -> None:
+        """What the ledger lost of what commits show, before anything is built on it."""
+        for verdict in lost_verdicts(self.history, self.repo):
+            self.record(verdict)
+        for prune in lost_prunes(self.history, self.repo, self.settings.branch):
+            self.record(prune)
 
     # The base
 
@@ -97,22 +106,30 @@ class Line:
         commits = self.repo.between(at, tip)
         if all(map(self.ours, commits)):
             return  # the ledger lost a line, and the same evidence decides the same way again
-        if foreign := sorted(self.repo.changed(at, tip) - {*self.settings.editable}):
+        check_files(self.repo, self.settings, tip)
+        if foreign := sorted(self.repo.changed(at, tip) - {*self.settings.editable} - self.same(tip)):
             raise UsageError(
                 f"{commits[-1].author} changed {', '.join(foreign)} on {branch}, which is not in `editable:`; take that out of the branch, "
                 "or put it into the base branch: a change that no measurement sees cannot be proved"
             )
         stay = history.champions[: history.champions.index(at) + 1]
-        carry = tuple(e.id for e in history.stack if history.sha_of(e) not in stay)
+        carry = tuple(e.id for e in history.stack if history.sha_of(e) not in stay and e.proposal.source != HUMAN)
         later = f"; {len(carry)} later changes are applied again on top" if carry else ""
         why = f"{' and '.join(sorted({commit.author for commit in commits}))} built on {at[:12]}{later}"
         self.rebase(Rebased(time.time(), history.base, why, commits=tuple(stay), tip=tip, carry=carry))
 
     def ours(self, commit: Commit) -> bool:
-        """Whether this ledger knows what the commit was made of. Another machine's is by the bot too, and not ours."""
-        measured = {e.proposal.sha for e in self.history.experiments.values() if e.proposal} | {v.sha for v in self.history.variants}
-        made_of = (self.repo.trailer(commit.sha, key) for key in ("Measured-Commit", "Measured-Variant"))
-        return commit.email == IDENTITY["EMAIL"] and any(sha and sha in measured for sha in made_of)
+        """Whether this ledger knows what the commit was made of, and from what. Another machine's is by the bot too, and not ours; nor is
+        one that GitHub put on another base."""
+        made = {e.proposal.sha: e.proposal.parent for e in self.history.experiments.values() if e.proposal and e.proposal.sha}
+        made |= {variant.sha: variant.stack for variant in self.history.variants}
+        made_of = [self.repo.trailer(commit.sha, key) for key in ("Measured-Commit", "Measured-Variant")]
+        return commit.email == IDENTITY["EMAIL"] and self.repo.resolve(f"{commit.sha}^") in [made[sha] for sha in made_of if sha in made]
+
+    def same(self, tip: str) -> set[str]:
+        """Paths in which a commit is as the base branch now is: whoever brought it up to date changed nothing of their own there."""
+        new = self.newest_base()
+        return set(self.repo.tree(tip)) - self.repo.changed(tip, new) if new else set()
 
     # What is given: neither proposed nor decided here
 
@@ -125,7 +142,8 @@ class Line:
         if line and line[0].tip and not any(e.proposal and e.proposal.sha == line[0].tip for e in self.history.experiments.values()):
             commits = self.repo.between(self.history.champion_sha, line[0].tip)
             said = f"{' and '.join(sorted({c.author for c in commits}))}: {'; '.join(c.subject for c in commits)}"
-            self.give(line[0].tip, hypothesis=said, source=HUMAN)
+            machine = all(commit.email == IDENTITY["EMAIL"] for commit in commits)
+            self.give(line[0].tip, hypothesis=said, source=ELSEWHERE if machine else HUMAN)
         for id in self.history.to_carry:
             self.carry(self.history.experiments[id])
 

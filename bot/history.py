@@ -9,6 +9,7 @@ from statistics import fmean
 from msgspec.structs import force_setattr
 
 from bot.records import (
+    HUMAN,
     Asked,
     Drift,
     Event,
@@ -172,6 +173,11 @@ class History:
         """Experiments with a verdict, the baseline not counted."""
         return sum(1 for e in self.experiments.values() if e.id and e.verdict)
 
+    @property
+    def proposed(self) -> int:
+        """Those of them that somebody proposed here: no others' commit, and nothing that was carried over."""
+        return sum(1 for e in self.experiments.values() if e.id and e.verdict and not (e.proposal and e.proposal.given))
+
     def champion_runs(self, sha: str, context: str) -> list[Measurement]:
         """Good runs of `sha` that no keep was decided on: the baseline's, and the champion's re-measurements."""
         return self._runs.get((sha, context), [])
@@ -289,7 +295,8 @@ class History:
         self.taken_out.append(event)
 
     def _rebase(self, event: Rebased) -> None:
-        self.former |= set(self.champions)
+        theirs = {self.sha_of(e) for e in self.keeps if e.proposal and e.proposal.source == HUMAN}
+        self.former |= set(self.champions) - theirs
         self.rebases.append(event)
         self.keeps = [e for e in self.keeps if self.sha_of(e) in event.commits]
         self.prunes = [p for p in self.prunes if p.sha in event.commits]

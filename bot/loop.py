@@ -15,6 +15,7 @@ from .checkpoints import Checkpoints
 from .commits import keep_commit, message, restored, sync_branch
 from .decide import Evidence, Step, next_step
 from .early import Curves
+from .errors import BaselineFailed
 from .follow import Line
 from .gitrepo import GitRepo
 from .history import History
@@ -22,8 +23,8 @@ from .ledger import Ledger
 from .live import Observer
 from .measuring import measure_champion, take, watch
 from .proposers import Answer, ProposalContext, Proposer
-from .records import Event, Experiment, Measurement, Proposal, Status, Verdict
-from .recover import failed, lost_prunes, lost_verdicts
+from .records import Event, Experiment, Measurement, Proposal, Rebased, Status, Verdict
+from .recover import failed
 from .references import References
 from .settings import Settings
 from .signals import Stop
@@ -50,7 +51,7 @@ class Night:
     prepared: str = ""  # the stack whose parts are known
 
     def __post_init__(self) -> None:
-        self.tried_before = self.history.tried
+        self.tried_before = self.history.proposed
 
     @property
     def elapsed(self) -> float:
@@ -65,7 +66,7 @@ class Night:
         limit, left = self.settings.stop_after_seconds, confirm.time_for_search(self)
         if self.stop.soft:
             return f"stopped by {self.stop.soft}"
-        done = self.history.tried - self.tried_before
+        done = self.history.proposed - self.tried_before
         if self.settings.max_experiments is not None and done >= self.settings.max_experiments + self.more:
             return f"{done} experiments done (max_experiments)"
         if limit and self.elapsed >= limit:
@@ -80,7 +81,8 @@ def run_loop(night: Night) -> str:
     restore(night)
     while True:
         confirm.prepare(night)
-        measure_champion(night)
+        if not champion_runs(night):
+            continue
         night.between()
         pending = night.history.pending
         if (reason := night.stop_reason()) and (night.stop.soft or not pending):
@@ -94,13 +96,28 @@ def run_loop(night: Night) -> str:
     return reason
 
 
+def champion_runs(night: Night) -> bool:
+    """Measures the champion. False where it was carried to a new base and does not run there: then it is the base again."""
+    try:
+        measure_champion(night)
+    except BaselineFailed as error:
+        if not any(e.proposal and e.proposal.carries for e in night.history.keeps):
+            raise
+        reason = str(error).splitlines()[0]
+        line_of(night).rebase(Rebased(time.time(), night.history.base, f"what was carried over does not run on the new base ({reason})"))
+        sync_branch(night)
+        return False
+    return True
+
+
+def line_of(night: Night) -> Line:
+    return Line(night.settings, night.repo, night.ledger, night.history, night.observer.note)
+
+
 def restore(night: Night) -> None:
     """Closes the ledger's gaps and brings the branch to its champion, before anything is measured."""
-    for verdict in lost_verdicts(night.history, night.repo):
-        night.record(verdict)
-    for prune in lost_prunes(night.history, night.repo, night.settings.branch):
-        night.record(prune)
-    Line(night.settings, night.repo, night.ledger, night.history, night.observer.note).adopt()
+    line_of(night).close_gaps()
+    line_of(night).adopt()
     sync_branch(night)
 
 

@@ -62,7 +62,7 @@ def measure_champion(night: "Night") -> None:
     first = history.experiments.get(0)
     measured = first and first.verdict and first.verdict.sha in ("", history.base)  # of older ledgers without the sha: the first base
     if first and not measured and (contexts := history.contexts(history.base)):
-        runs = [m for m in history.champion_runs(history.base, contexts[-1]) if m.role == "baseline"]
+        runs = history.champion_runs(history.base, contexts[-1])  # as a champion, where it was one before it was merged
         mean = fmean(m.value for m in runs)
         night.record(Verdict(time.time(), 0, "baseline", f"mean of {len(runs)} seeds", value=mean, seeds=len(runs), sha=history.base))
         night.observer.verdict(first)

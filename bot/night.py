@@ -45,6 +45,8 @@ def open_night(settings: Settings, config: Path, observer: Observer, stop: Stop,
         base, branch = starting_point(repo, settings, history)
         if follow:
             line = Line(settings, repo, ledger, history, observer.note)
+            line.close_gaps()
+            line.adopt()
             line.follow_base()
             base = history.base or base
         scratch = state / "scratch"

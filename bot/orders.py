@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from . import ablate, drop, retest
-from .errors import UsageError
+from .errors import BaselineFailed, UsageError
 from .records import Asked
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def read(data: bytes) -> list[Order]:
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue
         argument = f' "{order.argument}"' if order.command == "focus" else f" {order.argument}" if order.argument else ""
-        if parse(f"/autoresearch {order.command}{argument}"):
-            found.append(order)
+        if known := parse(f"/autoresearch {order.command}{argument}"):
+            found.append(msgspec.structs.replace(order, command=known[0], argument=known[1]))
     return found
 
 
@@ -73,12 +73,12 @@ def look(night: "Night", orders: Iterable[Order]) -> None:
     for order in orders:
         if order.comment in night.history.asked or order.command in ("status", "help"):
             continue
-        if night.history.pending and order.command in MEASURING:  # no part may go from below what is not decided yet
-            continue
+        if order.command in MEASURING and (night.history.pending or night.stop_reason()):
+            continue  # no part may go from below what is not decided yet, and no night is longer than it was to be: the next one does it
         night.observer.note(f"{order.by} asks: {order.command} {order.argument}".rstrip())
         try:
             said = obey(night, order)
-        except UsageError as error:
+        except (UsageError, BaselineFailed) as error:
             said = f"not done: {error}"
         if said is None:
             return  # a signal ended it: the next run does it
@@ -90,7 +90,7 @@ def obey(night: "Night", order: Order) -> str | None:
     """What was done about it, in one sentence; None where the night was stopped before it was done."""
     before = night.stop.soft
     match order.command:
-        case "stop" if night.history.last_opened and order.at < night.history.last_opened.at:
+        case "stop" | "continue" if night.history.last_opened and order.at < night.history.last_opened.at:
             return "not done: the night that it was meant for had ended"
         case "stop":
             night.stop.soft = f"{order.by}'s comment"

@@ -15,7 +15,8 @@ def lost_verdicts(history: History, repo: GitRepo) -> list[Verdict]:
     Kept, if a later proposal builds on the commit whose trailer names it. Deciding them anew could end differently: the noise
     is known better by now, and the commit would be another one."""
     newest = max((e.id for e in history.experiments.values() if e.proposal), default=0)
-    open_ones = [e for e in history.experiments.values() if 0 < e.id < newest and e.proposal and not e.verdict]
+    decided = (e for e in history.experiments.values() if 0 < e.id < newest and e.proposal and not e.proposal.given)
+    open_ones = [e for e in decided if not e.verdict]
     parents = {e.proposal.parent for e in history.experiments.values() if open_ones and e.proposal}
     kept = {measured: sha for sha in parents if (measured := repo.trailer(sha, "Measured-Commit"))}
     return [_verdict(e, kept.get(e.proposal.sha, "")) for e in open_ones]
@@ -25,11 +26,11 @@ def lost_prunes(history: History, repo: GitRepo, branch: str) -> list[Pruned]:
     """What commits say was taken out of the stack, and the ledger does not any more."""
     newest = max((e.id for e in history.keeps), default=0)
     built_on = {e.proposal.parent: e.id - 1 for e in reversed(history.experiments.values()) if e.proposal}
-    tip, champions, found = repo.resolve(f"refs/heads/{branch}"), set(history.champions), []
+    tip, champions, found = repo.resolve(f"refs/heads/{branch}"), {*history.champions, *history.former}, []
     for sha, last in (built_on | ({tip: newest} if tip else {})).items():
         measured = "" if sha in champions else repo.trailer(sha, "Measured-Variant")
         if variant := next((v for v in history.variants if v.sha == measured), None):
-            id = max(e.id for e in history.keeps if e.id <= last)
+            id = max((e.id for e in history.keeps if e.id <= last), default=last)
             why = "the ledger lost this line; a commit shows that it was taken out"
             found.append(Pruned(time.time(), id, variant.stack, variant.sha, sha, variant.ids, variant.hunks, why))
     return found

@@ -266,7 +266,7 @@ class Stack:
             return Label(status, shorter + why, *self._interval(known.effect, known.effect.half()))
         if proposal and proposal.given:
             given = f"carried over from {proposal.carries:04d}" if proposal.carries else "others' commit"
-            return Label(status, f"{given}, not measured apart")
+            return Label(status, f"{given}; {searched}")
         effect, why = self._comparison(self.history.experiments[id]), shorter + searched
         if not effect:
             return Label(status, why)

@@ -82,7 +82,7 @@ def evaluate(
     inquiry = Inquiry(open_worker, order, texts, tokens, starts, val, base, sizes, desk, np.random.default_rng(probe_seed))
     leak = inquiry.ask(blocks, lambda done: notify(1 - (blocks - done) * rows / work), last=dose == "heavy")
     if leak is None:
-        leak = inquiry.ask(heavy, lambda done: None, last=True)
+        leak = inquiry.settle(heavy)
     leak |= {"dose": dose, "seed": probe_seed, "seconds": time.monotonic() - began}
     bits = Reference(val.per_token.astype(np.float32), extra.per_token.astype(np.float32) if extra else None, metric_version)
     return Evaluation(val, leak, gap_audit(bits, reference, sizes, token_bytes[unseen[:, 1:]]), bits)
@@ -123,6 +123,16 @@ class Inquiry:
             raise at_second(failed, worker) from None
         worker.close()
         return leak if settled else None
+
+    def settle(self, blocks: int) -> dict:
+        """What a third worker says. One that does not answer does not clear: it may know from its call that it is the third."""
+        try:
+            return self.ask(blocks, lambda done: None, last=True)
+        except Failed as failed:
+            if failed.reproduction is not None or failed.outcome == "invalid":
+                raise
+            reason = f"the second worker disagreed with the first, and the third, which was to settle that, failed ({failed.reason})"
+            raise Failed("violation", reason, explanation=ENDED_ADVICE) from None
 
     def judge(self, found: list[Compared], leak: dict, asked: list[list[Probe]], desk: Desk, last: bool) -> bool:
         """Whether all is settled. Failed("violation") if the worker at `desk` disagrees beyond rounding."""

@@ -21,7 +21,7 @@ from tests.forge.server import FakeGitHub
 NAME, BRANCH = "you/nightly", "autoresearch/demo"
 CANDIDATE = "train/train.py"
 IDEAS = (  # of each night: what it says, the line's beginning, what stands there, what is to
-    (("two layers instead of four", "DEPTH = ", "cpu=4", "cpu=2"), ("say it in fewer words", "MLP_RATIO = ", "hidden channels of the", "the")),
+    (("two layers instead of four", "DEPTH = ", "cpu=4", "cpu=2"), ("a shorter remark", "HEAD_STD = ", "near zero: the", "the")),
     (("twice the rate for the head", "HEAD_LR = ", "cpu=0.004", "cpu=0.008"),),
 )
 WIDTHS = {"wide": 1280, "phone": 390}

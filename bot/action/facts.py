@@ -2,6 +2,7 @@
 
 from bot.action.outputs import Outputs
 from bot.history import History
+from bot.records import Experiment
 from bot.report import facts, files
 from bot.settings import Settings
 
@@ -13,7 +14,17 @@ def decided(history: History) -> int:
 
 def kept(history: History) -> int:
     """Those of them that were kept and are still in the stack."""
-    return sum(1 for e in history.stack if e.verdict.at >= began(history))
+    return sum(1 for e in found(history) if e.verdict.at >= began(history))
+
+
+def gained(history: History) -> bool:
+    """Whether the stack holds anything that the research found."""
+    return bool(found(history))
+
+
+def found(history: History) -> list[Experiment]:
+    """What is in the stack and was not given: no human's commit, and nothing that was kept before on another base."""
+    return [e for e in history.stack if not (e.proposal and e.proposal.given)]
 
 
 def began(history: History) -> float:

@@ -60,11 +60,11 @@ def _push(
 ) -> Pushed:
     head, objects = history.champion_sha, Objects(repo)
     last, intent = (f"refs/autoresearch/{what}/{settings.name}" for what in ("pushed", "pushing"))
-    if head == history.base:  # pushing the base itself would make an open pull request look merged
-        return Pushed("nothing", head, there)
     ours = [repo.resolve(last), repo.resolve(intent), recorded]
     if there and there != head and not is_ours(there, history, ours):
         return Pushed("foreign", head, there, foreign(objects, history, head, there, ours))
+    if head == history.base:  # pushing the base itself would make an open pull request look merged
+        return Pushed("nothing", head, there)
     check_branch(repo, settings, history.base, head, [there] if there else [])
     if there != head:
         repo._git("update-ref", intent, head)  # before the push: a kill after it, and the remote is where we said

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 SCHEMA = 1
 CAP = 200_000_000  # bytes of the whole folder
 MEGABYTE = 1_000_000
-LIMITS = {".jsonl": 95, ".patch": 5, ".md": 5, ".png": 10, ".tsv": 50}  # megabytes of one file of the ledger; GitHub takes 100
+# megabytes of one file of the ledger; GitHub takes 100
+LIMITS = {".jsonl": 95, ".bundle": 50, ".patch": 5, ".md": 5, ".png": 10, ".tsv": 50}
 RECEIVED = [("transfer.fsckObjects", "true"), ("fetch.fsckObjects", "true"), ("maintenance.auto", "false"), ("gc.auto", "0"),
             ("core.bigFileThreshold", "50m")]  # fmt: skip
 LONG = 600.0  # seconds for unpacking one bundle
@@ -90,7 +91,7 @@ def own_files(repo: GitRepo, ledger_sha: str, name: str, worker: str, at: float)
 
 def shape(name: str, worker: str) -> re.Pattern[str]:
     """Paths in the ledger branch that a worker writes. Not what humans asked for, and no other worker's events."""
-    events = rf"{re.escape(worker)}(-[0-9a-f]{{8}})?\.jsonl"
+    events = rf"{re.escape(worker)}(-[0-9a-f]{{8}})?\.jsonl|{re.escape(worker)}\.bundle"
     return re.compile(rf"{re.escape(name)}/({events}|patches/\d{{4,9}}(\.[\w.-]+)?\.patch|report\.md|progress\.png|results\.tsv)", re.ASCII)
 
 

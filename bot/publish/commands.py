@@ -7,6 +7,7 @@ may not write to the repository is refused, and so is everybody while GitHub doe
 import json
 import re
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from bot.action.outputs import Outputs
     from bot.settings import Settings
 
+RECENT = 3600.0  # seconds after which `stop` is not meant for what runs now
 WRITERS = ("admin", "maintain", "write")
 LISTED = 20  # commands in the reply, the newest first
 ROW = re.compile(r"^- .*$", re.MULTILINE)
@@ -36,7 +38,10 @@ def comment(inputs: "Inputs", settings: "Settings", outputs: "Outputs") -> int:
     """Exit code 0 for whatever is not for us, or was done; 1 where it was refused for the asker, so that the job shows it."""
     outputs.set(status="no-improvement", branch=settings.branch)
     asked = event(inputs)
-    if not asked or not asked["text"].strip().startswith("/autoresearch"):
+    if not asked or not re.match(r"/autoresearch\b", asked["text"].strip()):
+        return 0
+    if inputs.dry_run:
+        print(f"dry run: {asked['login']} asks {asked['text'].strip()!r}; nothing is written", flush=True)
         return 0
     doors, id, login = open_doors(inputs, settings), asked["comment"], asked["login"]
     if not any(pull.number == asked["pull"] for pull in doors.forge.pulls(settings.branch)):
@@ -69,7 +74,7 @@ def event(inputs: "Inputs") -> dict[str, Any] | None:
         if data["action"] != "created" or "pull_request" not in issue or comment["user"]["type"] != "User":
             return None
         return {"comment": int(comment["id"]), "text": comment["body"] or "", "login": comment["user"]["login"],
-                "pull": int(issue["number"]), "at": time.time()}  # fmt: skip
+                "pull": int(issue["number"]), "at": datetime.fromisoformat(comment["created_at"]).timestamp()}  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:
         what = f"GITHUB_EVENT_PATH: {path} is not the event of a comment ({type(error).__name__})"
         raise UsageError(f"{what}; use the action in a workflow") from error
@@ -81,18 +86,22 @@ def perform(doors: Doors, inputs: "Inputs", settings: "Settings", order: Order) 
         return "these are the commands:"
     if order.command == "status":
         return status(doors, settings)
+    if order.command not in ("stop", "continue"):
+        write(doors, settings, order)
+        return "noted for the proposer" if order.command == "focus" else "the night does it between two experiments, or the next one first"
     running = doors.forge.running(inputs.workflow)
     if order.command == "continue" and not running:
         given = {"max-experiments": order.argument} if order.argument else {}
         doors.forge.dispatch(inputs.workflow, doors.forge.default_branch(), given)
         return f"started {inputs.workflow}"
     write(doors, settings, order)
-    if order.command == "stop":
-        for id in running:
-            doors.forge.cancel(id)
-        return "stopping the night; what it measured counts" if running else "nothing is running"
-    when = "the running night does it after the experiment in progress" if running else "nothing is running: the next night does it first"
-    return f"noted for the proposer; {when.partition(':')[0]}" if order.command == "focus" else when
+    if order.command == "continue":
+        return f"{order.argument} more experiments in the running night" if order.argument else "a night is running already"
+    if time.time() - order.at > RECENT:  # a job that is run again must not stop another night
+        return "not done: that was asked for too long ago"
+    for id in running:
+        doors.forge.cancel(id)
+    return "stopping the night; what it measured counts" if running else "nothing is running"
 
 
 def write(doors: Doors, settings: "Settings", order: Order) -> None:

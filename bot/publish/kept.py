@@ -1,6 +1,7 @@
 """The kept commits beside the ledger, as a git bundle: a checkout that is made anew has none of them, and a night may not have been able
 to push."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,20 @@ def keep(repo: GitRepo, settings: "Settings", history: History) -> None:
 
 def recall(repo: GitRepo, settings: "Settings") -> None:
     """Brings the kept commits back into a repository that lacks them. AutoresearchError where it lacks what they build on, too."""
-    path = place(settings)
-    if path.exists() and not repo.resolve(ref(settings)):
-        repo._git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", str(path.absolute()), f"+{ref(settings)}:{ref(settings)}")
+    if place(settings).exists():
+        take(repo, place(settings), ref(settings), ref(settings))
+
+
+def take(repo: GitRepo, path: Path, theirs: str, ours: str) -> None:
+    repo._git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", str(path.absolute()), f"+{theirs}:{ours}")
+
+
+def recall_from(repo: GitRepo, settings: "Settings", contents: Mapping[str, bytes]) -> None:
+    """As `recall`, from what every machine has put beside its record on the ledger branch (path in it -> content)."""
+    folder = place(settings).parent / "others"
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, data in contents.items():
+        if path.endswith(".bundle"):
+            file = folder / Path(path).name
+            file.write_bytes(data)
+            take(repo, file, ref(settings), f"refs/autoresearch/kept-elsewhere/{settings.name}/{file.stem}")

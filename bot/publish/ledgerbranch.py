@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from bot.errors import AutoresearchError
 from bot.gitobjects import Objects
 from bot.gitrepo import GitRepo
+from bot.publish import kept
 from bot.publish.lay import CONTROL, lay
 from bot.publish.restore import bring_back
 from bot.remote import Remote, RemoteError
@@ -57,7 +58,7 @@ class LedgerBranch:
         """path in the branch -> content of everything that the state folder holds for it. Lines that a kill tore are left out."""
         ledger = files.ledger(settings)
         patches = sorted((ledger.folder / "patches").glob("*.patch"))
-        sources = {f"{self.worker}.jsonl": ledger.path, CONTROL: ledger.folder / CONTROL}
+        sources = {f"{self.worker}.jsonl": ledger.path, f"{self.worker}.bundle": kept.place(settings)}
         sources |= {f"patches/{path.name}": path for path in patches}
         sources |= {name: files.folder(settings) / name for name in REPORTS}
         found = {self.path(name): path.read_bytes() for name, path in sources.items() if path.is_file()}
@@ -109,9 +110,10 @@ class LedgerBranch:
         found = (re.fullmatch(rf"{re.escape(name)}/([^/]+)\.jsonl", path) for path in paths)
         return sorted(match[1] for match in found if match and match[1] != CONTROL.removesuffix(".jsonl"))
 
-    def contents(self, name: str) -> dict[str, bytes]:
-        """path in the branch -> content of every file of a research."""
-        ids = {path: entry.id for path, entry in self.objects.entries(self.tip).items() if path.startswith(f"{name}/")}
+    def contents(self, name: str, suffix: str = "") -> dict[str, bytes]:
+        """path in the branch -> content of every file of a research that ends so."""
+        entries = self.objects.entries(self.tip).items()
+        ids = {path: entry.id for path, entry in entries if path.startswith(f"{name}/") and path.endswith(suffix)}
         blobs = self.objects.read(ids.values())
         return {path: blobs[id] for path, id in ids.items()}
 

@@ -3,15 +3,16 @@
 Research never fails and never waits because GitHub cannot be reached: what could not be sent is sent with the next run.
 """
 
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from bot import orders
 from bot.action import facts, summary
 from bot.action import run as research
 from bot.action.log import LOG
-from bot.errors import AutoresearchError
+from bot.errors import AutoresearchError, StopNow
 from bot.gitrepo import GitRepo
 from bot.history import History
 from bot.loop import Night, run_loop
@@ -30,18 +31,18 @@ if TYPE_CHECKING:
     from bot.action.outputs import Outputs
     from bot.settings import Settings
 
+Published = tuple[History, Sequence[str], dict[str, bytes]]  # what happened, lines that could not be read, files of the ledger branch
 SHORT = 20.0  # seconds that a failure is waited out before the night
 QUICK = 30.0  # seconds that git may take while the machine could be measuring
+FAILURES = (AutoresearchError, OSError, subprocess.SubprocessError)
 PAUSE = 600.0  # seconds without another try after GitHub was not reached
 
 
 def run(inputs: "Inputs", settings: "Settings", outputs: "Outputs") -> int:
     """The night; what it found goes into the folder `publication`, for a job that may write."""
     reaches = inputs.job.repository and inputs.github_token.get_secret_value()
-    doors = open_doors(inputs, settings, QUICK) if reaches else None
-    attempt("bring the kept commits back", lambda: kept.recall(GitRepo(settings.root), settings))
-    if doors:
-        attempt("bring the record here", lambda: bring(doors, settings))
+    doors = open_doors(inputs, settings, QUICK, patience=0.0) if reaches else None
+    before(doors, settings)
     try:
         return research.run(inputs, settings, outputs, lambda night: work(night, doors, each=False))
     finally:
@@ -51,33 +52,48 @@ def run(inputs: "Inputs", settings: "Settings", outputs: "Outputs") -> int:
 
 def everything(inputs: "Inputs", settings: "Settings", outputs: "Outputs") -> int:
     """Both in one job. The exit code is the night's, or 1 where that is 0 and publishing failed: then the next run publishes it."""
-    doors, each = open_doors(inputs, settings, QUICK), inputs.push == "each" and not inputs.dry_run
-    attempt("bring the kept commits back", lambda: kept.recall(doors.repo, settings))
-    attempt("bring the record here", lambda: bring(doors, settings))
+    doors, each = open_doors(inputs, settings, QUICK, patience=0.0), inputs.push == "each" and not inputs.dry_run
+    before(doors, settings)
     code = research.run(inputs, settings, outputs, lambda night: work(night, doors, each))
     return code or publish(inputs, settings, outputs)
 
 
+def before(doors: Doors | None, settings: "Settings") -> None:
+    """The record, and the commits that it names. A machine that has a record of its own goes on without GitHub; one that has none must
+    know whether there is one, or it would begin a second research of the same name."""
+    attempt("bring the kept commits back", lambda: kept.recall(GitRepo(settings.root), settings))
+    if doors and files.ledger(settings).path.exists():
+        attempt("bring the record here", lambda: bring(doors, settings, SHORT))
+    elif doors:
+        bring(doors, settings, PATIENCE)
+
+
 def work(night: Night, doors: Doors | None, each: bool) -> str:
-    """The loop; between two experiments a push, where `each` kept change is to be seen at once, and what people ask for."""
+    """The loop; between two experiments what people ask for, and a push, where `each` kept change is to be seen at once."""
     failed = -PAUSE
 
     def reach() -> list[Order]:
+        read = asked(doors, night.settings)
         if each:
             send(doors, night.settings, night.history, 0.0)
-        return asked(doors, night.settings)
+        return read
 
     def between() -> None:
         nonlocal failed
-        kept.keep(night.repo, night.settings, night.history)
+        attempt("write the kept commits down", lambda: kept.keep(night.repo, night.settings, night.history))
         if not doors or time.monotonic() - failed < PAUSE:
             return
+        night.stop.preparing = True  # nothing is measured now: a signal ends this at once
         try:
             read = reach()
-        except AutoresearchError as error:  # the machine is for research: it tries once, and then not for a while
+        except StopNow:
+            raise
+        except FAILURES as error:  # the machine is for research: it tries once, and then not for a while
             failed = time.monotonic()
             LOG.warning(f"GitHub was not reached between two experiments: {error}")
             return
+        finally:
+            night.stop.preparing = False
         orders.look(night, read)
 
     night.between = between
@@ -95,42 +111,54 @@ def asked(doors: Doors, settings: "Settings") -> list[Order]:
 def publish(inputs: "Inputs", settings: "Settings", outputs: "Outputs") -> int:
     """What a run handed over in `publication`, else what the state folder holds: pushed, and shown in the pull request."""
     doors = open_doors(inputs, settings)
-    known = remote_tip(doors.remote, doors.repo, settings, PATIENCE)
-    if inputs.publication:
-        received = bundle.read(doors.repo, inputs.publication, settings, [known] if known else [])
-        history, problems, found = received.history, (), received.files
-    else:
-        kept.recall(doors.repo, settings)
-        ledger, history = files.load(settings)
-        problems, found = ledger.problems, doors.ledger.collect(settings)
+    there = remote_tip(doors.remote, doors.repo, settings, PATIENCE)
+    history, problems, found = handed_over(doors, inputs, settings, there) if inputs.publication else own(doors, settings)
     facts.fill(outputs, settings, history)
+    if inputs.mode == "publish":
+        outputs.set(status="improved" if facts.gained(history) else "no-improvement")
     if inputs.dry_run:
         return dry(inputs, settings, history, problems)
     sha = deliver(doors, settings, found, PATIENCE)
-    pushed = push_code(doors.remote, doors.repo, settings, history, None, PATIENCE)
-    tell(pushed, settings)
     links = Links(inputs.job.server_url, inputs.job.repository, settings.branch, sha, inputs.job.run_url)
-    if pushed.status == "foreign":  # what the pull request shows is theirs until the next run has built on it
-        outputs.set(pr_operation="none")
-    else:
-        shown = pull.show(doors, inputs, settings, history, problems, links)
-        outputs.set(pr_operation=shown.operation)
-        if shown.pull:
-            outputs.set(pr_number=shown.pull.number, pr_url=shown.pull.url)
-        if history.stack:
-            pull.check(doors, settings, history, problems, links)
     if inputs.summary:
         write_summary(inputs, text.summary(history, problems, settings, links))
-    if inputs.mode == "publish":
-        outputs.set(status="improved" if history.stack else "no-improvement")
+    newest = pull.newest(doors, settings)
+    outputs.set(pr_operation="none", **({"pr_number": newest.number, "pr_url": newest.url} if newest else {}))
+    if newest and (done := pull.settled(newest, history, doors.repo)):
+        LOG.warning(done)
+        return 0
+    pushed = push_code(doors.remote, doors.repo, settings, history, None, PATIENCE)
+    tell(pushed, settings)
+    if pushed.status == "foreign":  # what the pull request shows is theirs until the next run has built on it
+        return 0
+    if history.stack:
+        pull.check(doors, settings, history, problems, links)
+    shown = pull.show(doors, inputs, settings, history, problems, links)
+    outputs.set(pr_operation=shown.operation, **({"pr_number": shown.pull.number, "pr_url": shown.pull.url} if shown.pull else {}))
     return 0
 
 
-def bring(doors: Doors, settings: "Settings") -> None:
+def handed_over(doors: Doors, inputs: "Inputs", settings: "Settings", there: str | None) -> Published:
+    received = bundle.read(doors.repo, inputs.publication, settings, [there] if there else [])
+    history, said = received.history, received.results.base_branch
+    if history.opened and history.opened.base_branch != said:  # the pull request goes to the branch that was checked, and to no other
+        raise AutoresearchError(f"the record began on {history.opened.base_branch!r}, and results.json says {said!r}; nothing was pushed")
+    return history, (), received.files
+
+
+def own(doors: Doors, settings: "Settings") -> Published:
+    kept.recall(doors.repo, settings)
+    ledger, history = files.load(settings)
+    return history, ledger.problems, doors.ledger.collect(settings)
+
+
+def bring(doors: Doors, settings: "Settings", patience: float) -> None:
     """The record that this machine lost or never had, and what others put on the research's branch."""
-    if did := doors.ledger.restore(settings, doors.remote, SHORT):
+    if did := doors.ledger.restore(settings, doors.remote, patience):
         print(did, flush=True)
-    tip, branch, repo = remote_tip(doors.remote, doors.repo, settings, SHORT), settings.branch, doors.repo
+    bundles = doors.ledger.contents(settings.name, ".bundle")
+    attempt("bring the kept commits back", lambda: kept.recall_from(doors.repo, settings, bundles))
+    tip, branch, repo = remote_tip(doors.remote, doors.repo, settings, patience), settings.branch, doors.repo
     local = repo.resolve(f"refs/heads/{branch}")
     if tip and tip != local and not (local and repo.ancestor(tip, local)):
         repo.move_branch(branch, tip, local)  # `bot.follow` adopts it, and applies again what was kept here beside it
@@ -182,9 +210,10 @@ def write_summary(inputs: "Inputs", page: str) -> None:
 
 
 def attempt(what: str, action: Callable[[], None]) -> None:
-    """Research goes on whatever happens here."""
+    """Research goes on whatever happens here, but for a signal."""
     try:
         action()
-    except AutoresearchError as error:
+    except StopNow:
+        raise
+    except FAILURES as error:
         LOG.warning(f"could not {what}: {error}")
-

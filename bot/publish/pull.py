@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 from bot.action.log import LOG
 from bot.errors import AutoresearchError
+from bot.forge.errors import ForgeError
 from bot.forge.records import Pull
+from bot.gitrepo import GitRepo
 from bot.history import History
 from bot.publish.doors import Doors
+from bot.records import HUMAN, Experiment
 from bot.report import pull as text
 from bot.report.pull import Links
 
@@ -33,36 +36,59 @@ def marker(settings: "Settings") -> str:
     return f"<!-- autoresearch:summary:{settings.name} -->"
 
 
+def newest(doors: Doors, settings: "Settings") -> Pull | None:
+    """The open pull request, else the one that was closed last."""
+    found = doors.forge.pulls(settings.branch)
+    return next((pull for pull in found if pull.state == "open"), found[0] if found else None)
+
+
+def settled(newest: Pull, history: History, repo: GitRepo) -> str:
+    """Why nothing is pushed and no pull request opened, in one sentence: it is merged, or a human said no, and nothing was kept since."""
+    if newest.state == "open" or not history.stack:
+        return ""
+    if newest.merged:
+        has = repo.resolve(newest.head_sha) and repo.ancestor(history.champion_sha, newest.head_sha)
+        return f"pull request #{newest.number} was merged, and has all of it: the next run goes on from there" if has else ""
+    if not newest.closed_at or any(first_kept(e, history) > datetime.fromisoformat(newest.closed_at).timestamp() for e in history.stack):
+        return ""
+    return f"pull request #{newest.number} was closed without merging, and nothing was kept since: none is opened"
+
+
+def first_kept(experiment: Experiment, history: History) -> float:
+    """When a change was kept, on whatever base; nothing that is a human's own commit is news to humans."""
+    while experiment.proposal and experiment.proposal.carries and experiment.proposal.carries in history.experiments:
+        experiment = history.experiments[experiment.proposal.carries]
+    return 0.0 if experiment.proposal and experiment.proposal.source == HUMAN else experiment.verdict.at
+
+
 def show(doors: Doors, inputs: "Inputs", settings: "Settings", history: History, problems: Sequence[str], links: Links) -> Shown:
     """Brings the pull request to what the history says. ForgeError for what GitHub does not do."""
     forge, branch = doors.forge, settings.branch
-    found = forge.pulls(branch)
-    current = next((pull for pull in found if pull.state == "open"), None)
+    current = next((pull for pull in forge.pulls(branch) if pull.state == "open"), None)
     if not history.stack:
         return close(doors, current, marker(settings)) if current else Shown("none")
-    if not current and found and refused(found[0], history):
-        LOG.warning(f"pull request #{found[0].number} was closed without merging, and nothing was kept since: none is opened")
-        return Shown("none", found[0])
     base = current.base if current else history.opened.base_branch or forge.default_branch()
     draft = inputs.draft and not text.proved(history, settings)
     title, links = text.title(history, settings), replace(links, pull_number=current.number if current else None)
     body = text.body(history, problems, settings, links)
-    pull = current or forge.open_pull(branch, base, title, body, draft, inputs.labels)
+    try:
+        pull = current or forge.open_pull(branch, base, title, body, draft, inputs.labels)
+    except ForgeError as error:
+        if error.kind == "empty":  # the base has it already
+            return Shown("none")
+        raise
     if current and (current.title, current.body) != (title, body):
         pull = forge.update_pull(current.number, title, body)
-    if inputs.draft and pull.draft != draft:
+    if inputs.draft and pull.draft != draft and not (current and said_proved(current) != draft):
         forge.set_draft(pull.number, draft)
     if inputs.comment:
         comment(doors, settings, history, replace(links, pull_number=pull.number))
     return Shown("updated" if current else "created", pull)
 
 
-def refused(newest: Pull, history: History) -> bool:
-    """Whether a human closed the last pull request unmerged, and it would show nothing new."""
-    if newest.merged or not newest.closed_at:
-        return False
-    closed = datetime.fromisoformat(newest.closed_at).timestamp()
-    return all(e.verdict.at <= closed for e in history.stack)
+def said_proved(pull: Pull) -> bool:
+    """Whether it said so already: then whether it is a draft is what a human made of it."""
+    return pull.title.endswith(", proved)")
 
 
 def close(doors: Doors, current: Pull, mark: str) -> Shown:

@@ -1,6 +1,8 @@
 """What others do to the research between two runs: merge it, move the base, commit to its branch. Real git, the real command line."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from bot.ledger import ENCODER, Ledger
 from bot.records import Rebased
 from tests.conftest import commit_all, git
-from tests.targets import CONFIG, autoresearch, history, make_target, statuses
+from tests.targets import CONFIG, autoresearch, environment, history, make_target, statuses
 
 SCORE = """import os, random
 from params import X, Y
@@ -221,3 +223,58 @@ def test_the_report_says_what_became_of_it(repo):
     autoresearch(repo, "run")
     report = (repo / ".autoresearch/report/demo/report.md").read_text()
     assert "carried over from 0001" in report and "main moved from" in report
+
+
+@pytest.mark.slow
+def test_a_base_that_moves_after_something_was_taken_out_brings_it_not_back(repo):
+    propose(repo, change("Y", 9.0, 8.0))
+    autoresearch(repo, "run")
+    root = repo
+    drop_by_hand(root, 2)
+    (repo / "params.py").write_text(PARAMS.format(x=5.0, y=9.0) + "# main moves\n")
+    commit_all(repo, "main moves")
+    autoresearch(repo, "run")
+    assert [e.proposal.carries for e in history(repo).stack] == [1] and not history(repo).prunes
+    assert lines(repo, "autoresearch/demo")[0] == "X = 4.5" and "Y = 9.0" in lines(repo, "autoresearch/demo")
+
+
+def drop_by_hand(root, id):
+    """What `/autoresearch drop` does, in a night of its own."""
+    night = f"lambda night: (ablate.settle(night), drop.run(night, {id}, 'alice'))[1]"
+    imports = "import sys; from bot import ablate, drop; from bot.commands import act, load_settings"
+    code = f"{imports}; act(load_settings(), {night}, sys.stdout)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_a_colleagues_commit_is_not_lost_when_the_base_moves_in_the_same_day(repo):
+    theirs = on_branch(repo, PARAMS.format(x=4.5, y=7.0))
+    (repo / "params.py").write_text(PARAMS.format(x=5.0, y=9.0) + "# main moves\n")
+    commit_all(repo, "main moves")
+    assert "merge or close the pull request" in autoresearch(repo, "run")
+    assert git(repo, "rev-parse", "autoresearch/demo") == theirs
+
+
+def test_a_branch_that_was_brought_up_to_date_is_built_upon(repo):
+    (repo / "notes.md").write_text("nothing that is measured\n")
+    commit_all(repo, "notes")
+    other = repo.parent / "colleague"
+    git(repo, "worktree", "add", "-q", "--detach", str(other), "autoresearch/demo")
+    git(other, "merge", "-q", "--no-ff", "-m", "Merge branch 'main'", "main")
+    git(repo, "update-ref", "refs/heads/autoresearch/demo", git(other, "rev-parse", "HEAD"))
+    git(repo, "worktree", "remove", "--force", str(other))
+    propose(repo, change("Y", 9.0, 8.0))
+    autoresearch(repo, "run")
+    assert git(repo, "merge-base", "main", "autoresearch/demo") == git(repo, "rev-parse", "main")
+    assert lines(repo, "autoresearch/demo")[-1] == "Y = 8.0"
+
+
+@pytest.mark.slow
+def test_a_carried_change_that_does_not_run_on_the_new_base_is_left_behind(repo):
+    (repo / "score.py").write_text(SCORE.replace("noise =", "assert X != 4.5\nnoise ="))
+    (repo / "params.py").write_text(PARAMS.format(x=5.0, y=8.5))
+    commit_all(repo, "main moves")
+    output = autoresearch(repo, "run")
+    assert "does not run on the new base" in output
+    assert history(repo).champion_sha == git(repo, "rev-parse", "main") == git(repo, "rev-parse", "autoresearch/demo")

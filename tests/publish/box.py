@@ -107,7 +107,7 @@ class Box:
         """A job on a fresh checkout of the default branch; the tool cache outlives it."""
         work, tools = self.folder / "work", self.folder / "tools"
         shutil.rmtree(work, ignore_errors=True)
-        git(self.folder.parent, "clone", "-q", str(self.world.repo.path), str(work))
+        git(self.folder.parent, "clone", "-q", f"file://{self.world.repo.path}", str(work))
         if not tools.exists():
             prepare(tools)
         fake = self.world.fake
@@ -124,12 +124,6 @@ class Box:
     def asked(self, comment: Mapping[str, object], **github: str) -> Result:
         """The hosted job that answers a comment."""
         return self.job(event=comment, event_name="issue_comment", **github).use(mode="comment")
-
-
-def commented(number: int, comment_id: int, login: str, body: str, kind: str = "User", action: str = "created") -> dict[str, object]:
-    """The event of a comment on a pull request."""
-    user = {"login": login, "type": kind}
-    return {"action": action, "issue": {"number": number, "pull_request": {}}, "comment": {"id": comment_id, "body": body, "user": user}}
 
 
 @contextmanager

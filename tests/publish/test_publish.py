@@ -138,12 +138,58 @@ def test_another_machine_goes_on_where_one_was_lost(night):
 
 
 @pytest.mark.slow
-def test_a_token_that_died_in_the_night_costs_nothing_but_the_publishing(world):
-    box = world.box()
+def test_a_token_that_died_in_the_night_costs_nothing_but_the_publishing(night):
+    world, box, _ = night
+    world.propose(change("Y", 9.0, 8.0))
     world.fake.revoke(box.token)
-    result = box.use(mode="all", push="each")
+    work = box.job()  # before the token died, a checkout was made
+    result = work.use(mode="all", push="each")
     assert not result.ok and result.outputs["status"] == "failed" and result.outputs["kept"] == "1"
     assert any(kind == "error" and "token" in text for kind, text in result.annotations), result.log
     box.token = world.fake.token()
     result = box.use(mode="publish")
-    assert result.ok and result.outputs["pr-operation"] == "created" and world.params() == ("X = 4.5", "Y = 9.0")
+    assert result.ok and result.outputs["pr-operation"] == "updated" and world.params() == ("X = 4.5", "Y = 8.0")
+
+
+@pytest.mark.slow
+def test_a_machine_without_a_record_does_not_begin_before_it_knows_whether_there_is_one(world):
+    box = world.box()
+    world.fake.revoke(box.token)
+    result = box.use(mode="all")
+    assert not result.ok and result.outputs["experiments"] in ("", "0"), result.log
+
+
+@pytest.mark.slow
+def test_a_machine_that_kept_nothing_leaves_anothers_pull_request_open(night):
+    world, _, _ = night
+    other = world.box()
+    (other.folder).mkdir()
+    result = other.use(mode="all", name="nightly", max_experiments="1", proposer="constants")
+    assert world.repo.pulls[1].state == "open", result.log
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["merge", "squash"])
+def test_what_is_merged_while_it_is_published_is_not_offered_again(night, how):
+    world, box, _ = night
+    world.repo.merge(1, how=how, delete_branch=True)
+    result = box.use(mode="publish")
+    assert result.ok and len(world.repo.pulls) == 1 and not world.repo.branch(BRANCH), result.log
+
+
+@pytest.mark.slow
+def test_a_no_stands_when_the_base_moves(night):
+    world, box, _ = night
+    world.repo.close(1)
+    world.repo.push_as("alice", "main", {"params.py": PARAMS.format(x=5.0, y=8.5)}, "main moves")
+    result = box.use(mode="all")
+    assert result.ok and result.outputs["pr-operation"] == "none" and len(world.repo.pulls) == 1, result.log
+
+
+@pytest.mark.slow
+def test_another_machine_has_the_commits_of_a_deleted_branch(night):
+    world, _, _ = night
+    world.repo.merge(1, how="squash", delete_branch=True)
+    world.propose(change("Y", 9.0, 8.0))
+    result = world.box().use(mode="all")
+    assert result.ok and world.params() == ("X = 4.5", "Y = 8.0"), result.log
