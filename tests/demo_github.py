@@ -9,7 +9,9 @@ request as a person would see it, as a page and as pictures of it at two widths.
 
 import argparse
 import difflib
+import re
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from tests.action.executor import TOP, Job, Result
 from tests.conftest import git
 from tests.forge.server import FakeGitHub
 
-NAME, BRANCH = "you/nightly", "autoresearch/demo"
+NAME, LEDGER = "you/nightly", "autoresearch/ledger"
 CANDIDATE = "train/train.py"
 IDEAS = (  # of each night: what it says, the line's beginning, what stands there, what is to
     (("two layers instead of four", "DEPTH = ", "cpu=4", "cpu=2"), ("a shorter remark", "HEAD_STD = ", "near zero: the", "the")),
@@ -53,8 +55,11 @@ def show(repo, into: Path) -> Path | None:
     pull = repo.pulls[max(repo.pulls)]
     into.mkdir(parents=True, exist_ok=True)
     (into / "pull.md").write_text(f"{pull.title}\n\n{pull.body}\n")
+    picture = subprocess.run(["git", "show", f"{LEDGER}:demo/progress.png"], cwd=repo.path, capture_output=True, check=True).stdout
+    (into / "progress.png").write_bytes(picture)  # the local GitHub has no web pages to take it from
     page = into / "pull.html"
-    page.write_text(render.page(pull.body, pull.title), encoding="utf-8")
+    html = re.sub(r'src="[^"]*progress\.png[^"]*"', 'src="progress.png"', render.page(pull.body, pull.title))
+    page.write_text(html, encoding="utf-8")
     for name, width in WIDTHS.items() if render.browser() else ():
         render.screenshot(page, into / f"pull-{name}.png", width)
     return page
