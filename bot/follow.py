@@ -119,10 +119,12 @@ class Line:
         self.rebase(Rebased(time.time(), history.base, why, commits=tuple(stay), tip=tip, carry=carry))
 
     def ours(self, commit: Commit) -> bool:
-        """Whether this ledger knows what the commit was made of, and from what. Another machine's is by the bot too, and not ours; nor is
-        one that GitHub put on another base."""
-        made = {e.proposal.sha: e.proposal.parent for e in self.history.experiments.values() if e.proposal and e.proposal.sha}
-        made |= {variant.sha: variant.stack for variant in self.history.variants}
+        """Whether it is what the ledger is about to decide, and the line that says so was lost. Another machine's is by the bot too, and
+        not ours, even if it was made of the same; nor is one that GitHub put on another base."""
+        open_ones = (e.proposal for e in self.history.experiments.values() if e.proposal and e.proposal.sha and not e.verdict)
+        made = {proposal.sha: proposal.parent for proposal in open_ones}
+        pruned = {prune.variant for prune in self.history.taken_out}
+        made |= {variant.sha: variant.stack for variant in self.history.variants if variant.sha not in pruned}
         made_of = [self.repo.trailer(commit.sha, key) for key in ("Measured-Commit", "Measured-Variant")]
         return commit.email == IDENTITY["EMAIL"] and self.repo.resolve(f"{commit.sha}^") in [made[sha] for sha in made_of if sha in made]
 
@@ -193,8 +195,12 @@ class Line:
         return None if None in found.values() else found
 
     def texts(self, sha: str) -> Texts:
-        return {path: self.repo.read(sha, path) for path in self.settings.editable}
+        """What is not there, on a base from before it was made editable, is empty."""
+        have = self.repo.tree(sha, [*self.settings.editable])
+        return {path: self.repo.read(sha, path) if path in have else "" for path in self.settings.editable}
 
     def matters(self, path: str) -> bool:
-        """Whether a file takes part in a measurement."""
+        """Whether a file takes part in a measurement. All do in a command's, where it does not name its own."""
+        if self.settings.command and not self.settings.locked:
+            return True
         return path in self.settings.editable or any(path == name or path.startswith(f"{name}/") for name in self.settings.locked)

@@ -8,8 +8,8 @@ from statistics import fmean
 
 from msgspec.structs import force_setattr
 
+from bot.champions import Champions
 from bot.records import (
-    HUMAN,
     Asked,
     Drift,
     Event,
@@ -27,23 +27,17 @@ from bot.records import (
 )
 
 
-class History:
+class History(Champions):
     """All state of one research branch. `fold` reads a ledger; `add` follows a running one. Nothing raises: see `oddities`."""
 
     def __init__(self):
-        self.experiments: dict[int, Experiment] = {}
-        self.opened: Opened | None = None
+        super().__init__()
         self.last_opened: Opened | None = None
         self.last_stopped: Stopped | None = None  # None again as soon as a new run opens
-        self.keeps: list[Experiment] = []
-        self.prunes: list[Pruned] = []
         self.readings: list[Reading] = []
         self.variants: list[Variant] = []
         self.drifts: list[Drift] = []
-        self.rebases: list[Rebased] = []
         self.asked: dict[int, Asked] = {}  # by the comment's id
-        self.former: set[str] = set()  # champions of lines that were left
-        self.taken_out: list[Pruned] = []  # on any line
         self.oddities: list[str] = []  # what could not be placed: kept, and told
         self.last_at = 0.0
         self.wall_seconds = 0.0  # time in which some run was open
@@ -91,14 +85,6 @@ class History:
         return self.opened.metric if self.opened else "val_bpb"
 
     @property
-    def base(self) -> str:
-        """The commit that research builds on; where the line that opened it is lost, what its first runs measured."""
-        if self.rebases:
-            return self.rebases[-1].base
-        first = self.experiments[0].runs("baseline") if 0 in self.experiments else []
-        return self.opened.base if self.opened else first[0].sha if first else ""
-
-    @property
     def begun(self) -> bool:
         """Whether anything rests on the base; comparisons of two commits do not."""
         return any(id or e.runs("baseline") for id, e in self.experiments.items())
@@ -106,18 +92,6 @@ class History:
     @property
     def context(self) -> str:
         return self.last_opened.context if self.last_opened else self._last_context
-
-    @property
-    def champion_sha(self) -> str:
-        return self.champions[-1]
-
-    @property
-    def moved_at(self) -> float:
-        """When the last run ended that made the champion what it is."""
-        kept = [m.at for e in self.keeps[-1:] for m in e.runs("screen", "confirm")]
-        pruned = [m.at for p in self.prunes[-1:] for m in self._without(p)]
-        given = [e.verdict.at for e in self.keeps[-1:] if e.proposal and e.proposal.given]
-        return max([*kept, *pruned, *given, *(r.at for r in self.rebases[-1:])], default=0.0)
 
     @property
     def reference_runs(self) -> list[Measurement]:
@@ -131,29 +105,9 @@ class History:
         return scored | {(r.sha, r.seed) for r in self.readings}
 
     @property
-    def champions(self) -> list[str]:
-        """Every champion so far, the base first: each keep, and after it what was taken out again."""
-        moves = [(e.id, 0, self.sha_of(e)) for e in self.keeps] + [(p.id, i, p.sha) for i, p in enumerate(self.prunes, 1)]
-        return [self.base, *(sha for _, _, sha in sorted(moves, key=lambda move: move[:2]))]
-
-    @property
-    def stack(self) -> list[Experiment]:
-        """Kept experiments whose change is still in the champion, the oldest first."""
-        gone = {id for p in self.prunes if not p.hunks for id in p.ids}
-        return [e for e in self.keeps if e.id not in gone]
-
-    @property
     def pending(self) -> Experiment | None:
         """What a kill or a stop interrupted. One whose proposal was lost cannot be continued and is left as it is."""
         return next((e for e in self.experiments.values() if e.id and e.proposal and not e.verdict), None)
-
-    @property
-    def to_carry(self) -> list[int]:
-        """Kept experiments of the line before that still have to be applied to this one."""
-        if not self.rebases:
-            return []
-        done = {e.proposal.carries for e in self.experiments.values() if e.proposal and e.proposal.at >= self.rebases[-1].at}
-        return [id for id in self.rebases[-1].carry if id not in done]
 
     @property
     def best(self) -> float | None:
@@ -198,11 +152,6 @@ class History:
         """Good runs of these roles that may be compared with what is measured now, in order."""
         return self.good(experiment.measurements, *roles)
 
-    def _without(self, prune: Pruned) -> list[Measurement]:
-        """Runs of the stack without what was then taken out."""
-        runs = self.experiments[prune.ids[0]].runs("ablate") if prune.ids[0] in self.experiments else []
-        return [m for m in runs if m.sha == prune.variant]
-
     def good(self, runs: Iterable[Measurement], *roles: Role, split: str = "val", outcome: str = "ok") -> list[Measurement]:
         since = self.drifts[-1].at if self.drifts else -math.inf
         found = (m for m in runs if m.role in roles and m.outcome == outcome and m.context == self.context)
@@ -241,12 +190,6 @@ class History:
 
     def improves(self, value: float, reference: float) -> bool:
         return value < reference if self.direction == "min" else value > reference
-
-    @staticmethod
-    def sha_of(experiment: Experiment) -> str:
-        """The commit that holds the change: on the branch once it is kept."""
-        kept = experiment.verdict.sha if experiment.verdict else ""
-        return kept or (experiment.proposal.sha if experiment.proposal else "")
 
     def _experiment(self, id: int, what: str) -> Experiment:
         experiment = self.experiments.get(id)
@@ -289,17 +232,6 @@ class History:
         experiment.verdict = event
         if event.status == "keep":
             insort(self.keeps, experiment, key=lambda e: e.id)  # a verdict that was lost is recorded late
-
-    def _prune(self, event: Pruned) -> None:
-        self.prunes.append(event)
-        self.taken_out.append(event)
-
-    def _rebase(self, event: Rebased) -> None:
-        theirs = {self.sha_of(e) for e in self.keeps if e.proposal and e.proposal.source == HUMAN}
-        self.former |= set(self.champions) - theirs
-        self.rebases.append(event)
-        self.keeps = [e for e in self.keeps if self.sha_of(e) in event.commits]
-        self.prunes = [p for p in self.prunes if p.sha in event.commits]
 
     def _stop(self, event: Stopped) -> None:
         self.last_stopped = event

@@ -27,7 +27,7 @@ from .report import files
 from .runner import Runner
 from .settings import Settings
 from .signals import Stop
-from .starting import starting_point
+from .starting import check_stack, starting_point
 
 
 @contextmanager
@@ -49,6 +49,8 @@ def open_night(settings: Settings, config: Path, observer: Observer, stop: Stop,
             line.adopt()
             line.follow_base()
             base = history.base or base
+        if history.begun:
+            check_stack(repo, settings, history)
         scratch = state / "scratch"
         shutil.rmtree(scratch, ignore_errors=True)
         observer.note("looking at the machine")

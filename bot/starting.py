@@ -3,6 +3,7 @@
 from .errors import UsageError
 from .gitrepo import GitRepo
 from .history import History
+from .records import HUMAN
 from .settings import Settings
 
 
@@ -47,6 +48,7 @@ def check_files(repo: GitRepo, settings: Settings, base: str) -> None:
 
 
 def resume_point(repo: GitRepo, settings: Settings, history: History) -> str:
+    """The base of a research that has begun. What its stack needs is for `check_stack`, once it has followed its base branch."""
     for field in ("metric", "direction") if history.opened else ():
         now, then = getattr(settings, field), getattr(history.opened, field)
         if now != then:
@@ -54,9 +56,15 @@ def resume_point(repo: GitRepo, settings: Settings, history: History) -> str:
     for sha in (history.base, history.champion_sha):
         if not repo.resolve(sha):
             raise UsageError(f"commit {sha[:12]} of the ledger is not in this repository; fetch it, or choose another `name:`")
+    return history.base
+
+
+def check_stack(repo: GitRepo, settings: Settings, history: History) -> None:
+    """Whether the champion has the files that are named now, and has changed no others. UsageError names them."""
     check_files(repo, settings, history.champion_sha)
     pending = history.pending and repo.resolve(history.pending.proposal.sha or history.base)
+    theirs = [(e.proposal.parent, history.sha_of(e)) for e in history.keeps if e.proposal and e.proposal.source == HUMAN]
+    allowed = {*settings.editable}.union(*(repo.changed(*commits) for commits in theirs))  # `bot.follow` has looked at these
     for sha in filter(None, (history.champion_sha, pending)):
-        if gone := sorted(repo.changed(history.base, sha) - {*settings.editable}):
+        if gone := sorted(repo.changed(history.base, sha) - allowed):
             raise UsageError(f"editable: this research has changed {', '.join(gone)}; keep it in the list, or choose another `name:`")
-    return history.base

@@ -187,6 +187,8 @@ class ProcessTree:
             if self.status is None and not alive and not PROC:
                 self._bury(self.root)
             if not alive and (self.status is not None or self.root not in self.members) or time.monotonic() > deadline:
+                if not alive:
+                    ROOTS.discard(self.root)  # the kernel may give its pid to anyone now, an orphan of a later tree included
                 return [stat.pid for stat in alive]
             for group in self._groups(alive):
                 _signal(lambda group=group: os.killpg(group, signal.SIGKILL))

@@ -39,7 +39,7 @@ def without_a_sandbox(monkeypatch):
 @pytest.fixture(scope="module")
 def night(tmp_path_factory):
     """One night with one keep: X from 5.0 to 4.5."""
-    root = make_target(tmp_path_factory.mktemp("night") / "repo", [change("X", 5.0, 4.5)], CONFIG + "reserve: 1%\n")
+    root = make_target(tmp_path_factory.mktemp("night") / "repo", [change("X", 5.0, 4.5)], CONFIG + "reserve: 1%\nlocked: [score.py]\n")
     (root / "params.py").write_text(PARAMS.format(x=5.0, y=9.0))
     (root / "score.py").write_text(SCORE)
     commit_all(root, "two numbers")
@@ -268,6 +268,7 @@ def test_a_branch_that_was_brought_up_to_date_is_built_upon(repo):
     autoresearch(repo, "run")
     assert git(repo, "merge-base", "main", "autoresearch/demo") == git(repo, "rev-parse", "main")
     assert lines(repo, "autoresearch/demo")[-1] == "Y = 8.0"
+    autoresearch(repo, "run")
 
 
 @pytest.mark.slow
@@ -278,3 +279,22 @@ def test_a_carried_change_that_does_not_run_on_the_new_base_is_left_behind(repo)
     output = autoresearch(repo, "run")
     assert "does not run on the new base" in output
     assert history(repo).champion_sha == git(repo, "rev-parse", "main") == git(repo, "rev-parse", "autoresearch/demo")
+
+
+@pytest.mark.slow
+def test_a_file_that_became_editable_is_followed(repo):
+    merge(repo, "squash")
+    (repo / "extra.py").write_text("Z = 1\n")
+    (repo / "autoresearch.yml").write_text((repo / "autoresearch.yml").read_text().replace("[params.py]", "[params.py, extra.py]"))
+    commit_all(repo, "one more file")
+    autoresearch(repo, "run")
+    assert history(repo).champion_sha == git(repo, "rev-parse", "main")
+
+
+@pytest.mark.slow
+def test_a_script_that_a_command_runs_is_followed_though_nobody_named_it(repo):
+    (repo / "autoresearch.yml").write_text((repo / "autoresearch.yml").read_text().replace("locked: [score.py]\n", ""))
+    (repo / "score.py").write_text(SCORE.replace("(X - 2.0)", "(X - 1.0)"))
+    commit_all(repo, "another score")
+    autoresearch(repo, "run")
+    assert history(repo).base == git(repo, "rev-parse", "main")

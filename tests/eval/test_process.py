@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eval.process import LOG_BYTES, LOG_LINE_CHARS, LOG_LINES, LogTail, clean_environment, spawn
-from eval.tree import PROC
+from eval.tree import PROC, ROOTS
 
 pytestmark = pytest.mark.skipif(not PROC, reason="needs /proc")
 ESCAPE = """
@@ -68,6 +68,15 @@ def test_orphan_that_stayed_in_the_session_is_killed(tmp_path):
     pid = daemon_pid(child)
     until(lambda: Path(f"/proc/{child.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z")
     assert child.kill() == [] and not running(pid)
+
+
+def test_a_tree_that_has_ended_leaves_its_pid_to_others(tmp_path):
+    """A pid comes round again: an orphan that has a root's of long ago must be seen all the same."""
+    child = start(tmp_path, ESCAPE, "0")
+    daemon_pid(child)
+    assert child.pid in ROOTS
+    child.kill()
+    assert child.pid not in ROOTS
 
 
 @pytest.mark.parametrize("session", ["    os.setsid()\n", ""])
