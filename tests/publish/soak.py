@@ -5,7 +5,7 @@
 Before each night something may happen: a merge in any of its forms, a pull request closed, a colleague's commit, a base that moves, a
 command. During it GitHub may fail in any way, the token may die, the job may be cancelled or killed, the machine may be another one or
 have lost its disk. After each night: never two open pull requests, no human commit lost, every line of every record on the ledger branch,
-every experiment accounted for, no traceback.
+every experiment accounted for, few calls of the API, no traceback.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from tests.publish.box import BRANCH, LEDGER, PARAMS, Box, World, change, github
 
 HOW = ("merge", "squash", "rebase")
 STATUSES = (500, 502, 503, 429)
+CALLS = 200  # of the API in two nights and a command, at most; GitHub allows 1,000 an hour
 COMMANDS = ("status", "retest 1", "confirm", 'focus "less"')
 
 
@@ -40,6 +41,7 @@ class Soak:
     happened: Counter = field(default_factory=Counter)
     theirs: list[str] = field(default_factory=list)  # human commits that must still be on the branch
     wrong: list[str] = field(default_factory=list)
+    calls: int = 0  # of the API so far
 
     def night(self, number: int) -> None:
         self.people()
@@ -140,6 +142,9 @@ class Soak:
     def audit(self, number: int, box: Box, result: Result) -> None:
         self.check(f"night {number}", result)
         world, repo = self.world, self.world.repo
+        if (calls := len(world.fake.log) - self.calls) > CALLS:
+            self.wrong.append(f"night {number}: {calls} API calls")
+        self.calls = len(world.fake.log)
         if (count := sum(pull.state == "open" for pull in repo.pulls.values())) > 1:
             self.wrong.append(f"night {number}: {count} open pull requests")
         self.theirs = self.theirs if repo.branch(BRANCH) else []
