@@ -63,11 +63,6 @@ def prune_commit(night: "Night", variant: Variant, why: str, at: float) -> str:
     return night.repo.commit_tree(night.repo.tree_of(variant.sha), variant.stack, text, at)
 
 
-def dropped_commit(night: "Night", variant: Variant, why: str) -> str:
-    """As `prune_commit`, where no run is behind it."""
-    return prune_commit(night, variant, why, night.history.moved_at)
-
-
 def sync_branch(night: "Night") -> None:
     """Brings the branch to the champion that the ledger names; a branch that someone else moved is an error, never overwritten."""
     history, repo, branch = night.history, night.repo, night.settings.branch

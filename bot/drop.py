@@ -4,7 +4,7 @@ import time
 from typing import TYPE_CHECKING
 
 from . import confirm
-from .commits import dropped_commit, sync_branch, variant_commit
+from .commits import prune_commit, sync_branch, variant_commit
 from .errors import UsageError
 from .measuring import measure_champion, take
 from .records import HUMAN, Pruned, Variant
@@ -40,7 +40,7 @@ def run(night: "Night", id: int, by: str) -> str:
     tried = take(night, id, "ablate", sha)
     if tried.outcome not in ("ok", "invalid"):
         raise UsageError(f"without experiment {id} the rest does not run ({tried.outcome}: {plain(tried.reason, 120)})")
-    commit = dropped_commit(night, variant, why)
+    commit = prune_commit(night, variant, why, tried.at)
     night.record(Pruned(time.time(), max(e.id for e in history.keeps), whole, sha, commit, found[0], (), why))
     night.observer.note(f"{id:04d} {why}")
     sync_branch(night)

@@ -111,8 +111,7 @@ def asked(doors: Doors, settings: "Settings") -> list[Order]:
 def publish(inputs: "Inputs", settings: "Settings", outputs: "Outputs") -> int:
     """What a run handed over in `publication`, else what the state folder holds: pushed, and shown in the pull request."""
     doors = open_doors(inputs, settings)
-    there = remote_tip(doors.remote, doors.repo, settings, PATIENCE)
-    history, problems, found = handed_over(doors, inputs, settings, there) if inputs.publication else own(doors, settings)
+    history, problems, found = handed_over(doors, inputs, settings) if inputs.publication else own(doors, settings)
     facts.fill(outputs, settings, history)
     if inputs.mode == "publish":
         outputs.set(status="improved" if facts.gained(history) else "no-improvement")
@@ -133,12 +132,13 @@ def publish(inputs: "Inputs", settings: "Settings", outputs: "Outputs") -> int:
         return 0
     if history.stack:
         pull.check(doors, settings, history, problems, links)
-    shown = pull.show(doors, inputs, settings, history, problems, links)
+    shown = pull.show(doors, inputs, settings, history, problems, links, newest)
     outputs.set(pr_operation=shown.operation, **({"pr_number": shown.pull.number, "pr_url": shown.pull.url} if shown.pull else {}))
     return 0
 
 
-def handed_over(doors: Doors, inputs: "Inputs", settings: "Settings", there: str | None) -> Published:
+def handed_over(doors: Doors, inputs: "Inputs", settings: "Settings") -> Published:
+    there = remote_tip(doors.remote, doors.repo, settings, PATIENCE)
     received = bundle.read(doors.repo, inputs.publication, settings, [there] if there else [])
     history, said = received.history, received.results.base_branch
     if history.opened and history.opened.base_branch != said:  # the pull request goes to the branch that was checked, and to no other

@@ -61,10 +61,11 @@ def first_kept(experiment: Experiment, history: History) -> float:
     return 0.0 if experiment.proposal and experiment.proposal.source == HUMAN else experiment.verdict.at
 
 
-def show(doors: Doors, inputs: "Inputs", settings: "Settings", history: History, problems: Sequence[str], links: Links) -> Shown:
-    """Brings the pull request to what the history says. ForgeError for what GitHub does not do."""
-    forge, branch = doors.forge, settings.branch
-    current = next((pull for pull in forge.pulls(branch) if pull.state == "open"), None)
+def show(
+    doors: Doors, inputs: "Inputs", settings: "Settings", history: History, problems: Sequence[str], links: Links, last: Pull | None
+) -> Shown:
+    """Brings the pull request to what the history says; `last`: the `newest`. ForgeError for what GitHub does not do."""
+    forge, branch, current = doors.forge, settings.branch, last if last and last.state == "open" else None
     if not history.stack:
         return close(doors, current, marker(settings)) if current else Shown("none")
     base = current.base if current else history.opened.base_branch or forge.default_branch()

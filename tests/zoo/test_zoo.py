@@ -13,7 +13,7 @@ from tests.zoo.runs import EVAL_TOKENS, ask, train
 
 FEW = ["fft_convolution", "bfloat16", "plain_function"]  # rounding, dtype, no module: each the only one of its kind
 PRECISION = 1e-4  # bits per byte
-REPEATS, SCORINGS = 5, 200
+REPEATS, SCORINGS = 10, 200
 
 
 @pytest.fixture(scope="module")
