@@ -59,6 +59,13 @@ def test_a_light_dose_convicts_nobody_of_what_more_probes_show_to_be_rounding(te
     assert found.leak["cuts"] > 250 and found.leak["dose"] == "light"
 
 
+def test_a_third_worker_that_does_not_answer_clears_nobody(text):
+    third = "    if str(directory).endswith('2'): raise MemoryError('I am the third')\n    return Model()\n"
+    with pytest.raises(Failed, match="third.*I am the third") as caught:
+        judged(LOCAL_ROUNDING.replace("    return Model()\n", third), text, probe_seed=19)
+    assert caught.value.outcome == "violation"
+
+
 def test_most_honest_rounding_needs_no_third_worker(text):
     assert judged(LOCAL_ROUNDING, text).leak["cuts"] <= LIGHT_SHARE * ROWS
 
