@@ -1,6 +1,6 @@
 """The line of champions: the base, each keep on it, what was taken out again, and where others moved it (`bot.follow`)."""
 
-from bot.records import HUMAN, Experiment, Measurement, Opened, Pruned, Rebased
+from bot.records import HUMAN, Experiment, Measurement, Opened, Pruned, Rebased, Variant
 
 
 class Champions:
@@ -12,6 +12,7 @@ class Champions:
         self.keeps: list[Experiment] = []
         self.prunes: list[Pruned] = []
         self.rebases: list[Rebased] = []
+        self.variants: list[Variant] = []
         self.former: set[str] = set()  # champions of lines that were left
         self.taken_out: list[Pruned] = []  # on any line
 
@@ -26,6 +27,16 @@ class Champions:
     @property
     def champion_sha(self) -> str:
         return self.champions[-1]
+
+    @property
+    def named(self) -> list[str]:
+        """Commits beside the base that the record may have to read again: every champion of any line, what is kept or not decided, and
+        what is or was measured of the stack without a part."""
+        kept = [e for e in self.experiments.values() if e.proposal and (not e.verdict or e.verdict.status == "keep")]
+        pruned = [sha for prune in self.taken_out for sha in (prune.stack, prune.variant, prune.sha)]
+        parts = [v.sha for v in self.variants if v.stack == self.champion_sha]
+        known = {*self.champions, *self.former, *map(self.sha_of, kept), *pruned, *parts}
+        return sorted(known - {"", self.base})
 
     @property
     def moved_at(self) -> float:

@@ -45,13 +45,13 @@ def keep_commit(night: "Night", experiment: Experiment, step: Step, value: float
     }
     body = "\n".join(f"{key}: {text}" for key, text in trailers.items() if text)
     text = f"{subject(proposal.hypothesis)}\n\n{step.why}\n\n{body}\n"
-    return night.repo.commit_tree(night.repo.tree_of(proposal.sha), proposal.parent, text, last.at)
+    return night.hold(night.repo.commit_tree(night.repo.tree_of(proposal.sha), proposal.parent, text, last.at))
 
 
 def variant_commit(night: "Night", ids: tuple[int, ...], hunks: tuple[int, ...], texts: Mapping[str, str]) -> str:
     """The stack without a part, to be measured; on no branch."""
     whole = night.history.champion_sha
-    return night.repo.commit(whole, texts, f"without {part(ids, hunks)}\n", night.history.moved_at)
+    return night.hold(night.repo.commit(whole, texts, f"without {part(ids, hunks)}\n", night.history.moved_at))
 
 
 def prune_commit(night: "Night", variant: Variant, why: str, at: float) -> str:
@@ -60,7 +60,7 @@ def prune_commit(night: "Night", variant: Variant, why: str, at: float) -> str:
     trailers = {"Prunes": part(variant.ids, variant.hunks), "Measured-Variant": variant.sha}
     body = "\n".join(f"{key}: {text}" for key, text in trailers.items())
     text = f"{subject(f'take out {names}')}\n\n{why}\n\n{body}\n"
-    return night.repo.commit_tree(night.repo.tree_of(variant.sha), variant.stack, text, at)
+    return night.hold(night.repo.commit_tree(night.repo.tree_of(variant.sha), variant.stack, text, at))
 
 
 def sync_branch(night: "Night") -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from . import kept
 from .commits import subject
 from .errors import UsageError
 from .gitrepo import IDENTITY, Commit, GitRepo
@@ -166,6 +167,7 @@ class Line:
         """A commit on the champion becomes the champion; without one a change is dropped."""
         id, parent = self.history.next_id, self.history.champion_sha
         added, removed = self.repo.lines_changed(parent, sha) if sha else (0, 0)
+        kept.hold(self.repo, self.settings, self.history, self.note, sha or parent)
         self.ledger.write_patch(id, self.repo.diff(parent, sha) if sha else "")
         proposal = Proposal(time.time(), id, parent, sha, added=added, removed=removed, given=True, **facts)
         self.record(proposal)

@@ -66,6 +66,12 @@ class Objects:
             found[id], offset = done.stdout[end + 1 : end + 1 + size], end + size + 2
         return found
 
+    def commits(self, ids: Iterable[str]) -> list[str]:
+        """Those of `ids` that are commits of this repository, each once."""
+        wanted = list(dict.fromkeys(ids))
+        out = self.git("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin="".join(f"{id}\n" for id in wanted))
+        return [id for id, line in zip(wanted, out.splitlines(), strict=True) if line == f"{id} commit"]
+
     def sizes(self, ids: Iterable[str]) -> dict[str, int]:
         """id -> bytes, of objects that are there."""
         out = self.git("cat-file", "--batch-check=%(objectname) %(objectsize)", stdin="".join(f"{id}\n" for id in dict.fromkeys(ids)))

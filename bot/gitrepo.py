@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -101,10 +101,12 @@ class GitRepo:
             tree = self._git("write-tree", index=index).strip()
         return self.commit_tree(tree, parent, message, at)
 
-    def commit_tree(self, tree: str, parent: str | None, message: str, at: float) -> str:
+    def commit_tree(self, tree: str, parents: str | Sequence[str] | None, message: str, at: float) -> str:
+        parents = [parents] if isinstance(parents, str) else parents or []
         stamp = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in IDENTITY.items()}
         stamp |= {f"GIT_{who}_DATE": f"@{int(at)} +0000" for who in ("AUTHOR", "COMMITTER")}
-        return self._git("commit-tree", tree, *(["-p", parent] if parent else []), "-F", "-", stdin=message, env=stamp).strip()
+        named = [word for parent in parents for word in ("-p", parent)]
+        return self._git("commit-tree", tree, *named, "-F", "-", stdin=message, env=stamp).strip()
 
     def begin(self, message: str) -> None:
         """Makes a repository of the folder, with all its files in the first commit of `main`."""

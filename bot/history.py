@@ -35,7 +35,6 @@ class History(Champions):
         self.last_opened: Opened | None = None
         self.last_stopped: Stopped | None = None  # None again as soon as a new run opens
         self.readings: list[Reading] = []
-        self.variants: list[Variant] = []
         self.drifts: list[Drift] = []
         self.asked: dict[int, Asked] = {}  # by the comment's id
         self.oddities: list[str] = []  # what could not be placed: kept, and told

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
-from . import confirm, edit, limits, noise, size, trust
+from . import confirm, edit, kept, limits, noise, size, trust
 from .checkpoints import Checkpoints
 from .commits import keep_commit, message, restored, sync_branch
 from .decide import Evidence, Step, next_step
@@ -61,6 +61,11 @@ class Night:
     def record(self, event: Event) -> None:
         self.ledger.append(event)
         self.history.add(event)
+
+    def hold(self, sha: str) -> str:
+        """Writes a commit down before the record names it; returns it."""
+        kept.hold(self.repo, self.settings, self.history, self.observer.note, sha)
+        return sha
 
     def stop_reason(self) -> str | None:
         limit, left = self.settings.stop_after_seconds, confirm.time_for_search(self)
@@ -142,9 +147,6 @@ def run_experiment(night: Night, experiment: Experiment) -> None:
             how = bounds(night, experiment) if step.action == "screen" else {}
             take(night, experiment.id, step.action, proposal.sha, **how)
     conclude(night, experiment, failure.outcome, Step("discard", failure.reason))
-
-
-
 
 
 def proved(night: Night, id: int, sha: str) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from eval.sandbox import Sandbox
 
+from . import kept
 from .checkpoints import Checkpoints
 from .context import Context, for_command, for_model
 from .errors import AutoresearchError, UsageError
@@ -42,6 +43,7 @@ def open_night(settings: Settings, config: Path, observer: Observer, stop: Stop,
         history = History.fold(ledger.events())
         for problem in [*ledger.problems, *history.oddities]:
             observer.note(f"ledger: {problem}")
+        recall(repo, settings, observer)
         base, branch = starting_point(repo, settings, history)
         if follow:
             line = Line(settings, repo, ledger, history, observer.note)
@@ -69,6 +71,13 @@ def open_night(settings: Settings, config: Path, observer: Observer, stop: Stop,
             yield night
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def recall(repo: GitRepo, settings: Settings, observer: Observer) -> None:
+    try:
+        kept.recall(repo, settings)
+    except AutoresearchError as error:  # whether anything is missing is for `starting_point`
+        observer.note(f"the kept commits beside the ledger could not be read ({error})")
 
 
 def isolation_note(sandbox: Sandbox) -> str:

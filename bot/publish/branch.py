@@ -39,9 +39,7 @@ def remote_tip(remote: Remote, repo: GitRepo, settings: "Settings", patience: fl
     return repo.resolve(kept)
 
 
-def push_code(
-    remote: Remote, repo: GitRepo, settings: "Settings", history: History, recorded: str | None, patience: float = 0.0
-) -> Pushed:
+def push_code(remote: Remote, repo: GitRepo, settings: "Settings", history: History, recorded: str | None, patience: float = 0.0) -> Pushed:
     """Brings the remote's branch to the champion. `recorded`: the sha that the record says we pushed last, for a clone that never did.
 
     AutoresearchError for commits that may not be pushed (`check_branch`), RemoteError for a remote that does not take them."""

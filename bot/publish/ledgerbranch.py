@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from bot import kept
 from bot.errors import AutoresearchError
 from bot.gitobjects import Objects
 from bot.gitrepo import GitRepo
-from bot.publish import kept
 from bot.publish.lay import CONTROL, lay
 from bot.publish.restore import bring_back
 from bot.remote import Remote, RemoteError

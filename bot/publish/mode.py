@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from bot import orders
+from bot import kept, orders
 from bot.action import facts, summary
 from bot.action import run as research
 from bot.action.log import LOG
@@ -17,7 +17,7 @@ from bot.gitrepo import GitRepo
 from bot.history import History
 from bot.loop import Night, run_loop
 from bot.orders import Order
-from bot.publish import bundle, kept, pull
+from bot.publish import bundle, pull
 from bot.publish.branch import Pushed, push_code, remote_tip
 from bot.publish.doors import PATIENCE, Doors, open_doors, worker_name
 from bot.publish.lay import CONTROL
@@ -80,7 +80,6 @@ def work(night: Night, doors: Doors | None, each: bool) -> str:
 
     def between() -> None:
         nonlocal failed
-        attempt("write the kept commits down", lambda: kept.keep(night.repo, night.settings, night.history))
         if not doors or time.monotonic() - failed < PAUSE:
             return
         night.stop.preparing = True  # nothing is measured now: a signal ends this at once
@@ -97,10 +96,7 @@ def work(night: Night, doors: Doors | None, each: bool) -> str:
         orders.look(night, read)
 
     night.between = between
-    try:
-        return run_loop(night)
-    finally:
-        attempt("write the kept commits down", lambda: kept.keep(night.repo, night.settings, night.history))
+    return run_loop(night)
 
 
 def asked(doors: Doors, settings: "Settings") -> list[Order]:

@@ -28,7 +28,7 @@ from tests.forge.events import comment_event
 from tests.publish.box import BRANCH, LEDGER, PARAMS, Box, World, change, github
 
 HOW = ("merge", "squash", "rebase")
-STATUSES = (500, 502, 503, 429)
+STATUSES = (500, 502, 503)
 CALLS = 200  # of the API in two nights and a command, at most; GitHub allows 1,000 an hour
 COMMANDS = ("status", "retest 1", "confirm", 'focus "less"')
 
@@ -108,7 +108,7 @@ class Soak:
         return box
 
     def run(self, box: Box) -> Result:
-        fault, ended = self.random.choice(("", "", "", "api", "drop", "git", "secondary", "token", "cancel", "kill")), threading.Event()
+        fault, ended = self.random.choice(("", "", "", "api", "limit", "drop", "git", "secondary", "token", "cancel", "kill")), threading.Event()
         self.happened[f"fault {fault}"] += bool(fault)
         fail, times = self.world.fake.fail, self.random.randint(1, 4)
         orders = {
@@ -116,6 +116,7 @@ class Soak:
             "drop": lambda: fail(".*", "/repos/", drop=True, times=times),
             "git": lambda: fail(".*", r"\.git/", status=503, times=times),
             "secondary": lambda: fail("POST|PATCH", "/repos/", **faults.secondary(1)),
+            "limit": lambda: fail(".*", "/repos/", status=429, headers={"Retry-After": "1"}, times=times),
             "token": lambda: self.world.fake.revoke(box.token),
         }
         hit = orders[fault]() if fault in orders else None

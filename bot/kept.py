@@ -1,10 +1,15 @@
-"""The kept commits beside the ledger, as a git bundle: a checkout that is made anew has none of them, and a night may not have been able
-to push."""
+"""The commits that the record names, beside the ledger as a git bundle: a checkout that is made anew has none of them, and a night may
+not have been able to push.
 
-from collections.abc import Mapping
+They are held by one ref, whose commit has them all as parents; so git prunes none of them either.
+"""
+
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bot.errors import AutoresearchError
+from bot.gitobjects import Objects
 from bot.gitrepo import GitRepo
 from bot.history import History
 from bot.report import files
@@ -21,10 +26,22 @@ def ref(settings: "Settings") -> str:
     return f"refs/autoresearch/kept/{settings.name}"
 
 
-def keep(repo: GitRepo, settings: "Settings", history: History) -> None:
-    """Writes the line from the base to the champion down, if it is another one than the last time."""
-    head, path = history.champion_sha, place(settings)
-    if head == history.base or path.exists() and repo.resolve(ref(settings)) == head:
+def hold(repo: GitRepo, settings: "Settings", history: History, note: Callable[[str], None], *more: str) -> None:
+    """`keep` for a run, before it records what it has just committed: one that cannot write the bundle goes on without."""
+    try:
+        keep(repo, settings, history, *more)
+    except (AutoresearchError, OSError) as error:
+        note(f"the kept commits could not be written beside the ledger ({error}); they are in this clone alone")
+
+
+def keep(repo: GitRepo, settings: "Settings", history: History, *more: str) -> None:
+    """Writes the commits that the record names, and `more`, down, if they are others than the last time."""
+    shas = Objects(repo).commits([*history.named, *more])
+    if not shas:
+        return
+    path = place(settings)
+    head = repo.commit_tree(repo.tree_of(history.base), shas, f"{settings.name}: what the record names\n", 0.0)
+    if path.exists() and repo.resolve(ref(settings)) == head:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     repo._git("update-ref", ref(settings), head)
@@ -35,7 +52,7 @@ def keep(repo: GitRepo, settings: "Settings", history: History) -> None:
 
 def recall(repo: GitRepo, settings: "Settings") -> None:
     """Brings the kept commits back into a repository that lacks them. AutoresearchError where it lacks what they build on, too."""
-    if place(settings).exists():
+    if place(settings).exists() and not repo.resolve(ref(settings)):
         take(repo, place(settings), ref(settings), ref(settings))
 
 
