@@ -1,16 +1,14 @@
-"""What each field of `Settings` must satisfy, and how a violation reads. A ValueError says what is wrong and the fix."""
+"""What each field of `Settings` must satisfy. A ValueError says what is wrong and the fix."""
 
-import difflib
 import math
 import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pydantic import BaseModel, ValidationError, ValidationInfo
+from pydantic import ValidationInfo
 
 from bot.limits import parse
 from eval.budget import Budget, format_duration, parse_duration
@@ -169,8 +167,8 @@ def corpus(text: str, info: ValidationInfo) -> str:
 def proposer(text: str, info: ValidationInfo) -> str:
     if text.startswith("replay:"):
         return f"replay:{_folder(text, 'the patches', info)}"
-    if text != "constants":
-        raise ValueError(f"{text!r} is not a proposer; write `constants` or `replay:DIR`")
+    if text not in ("constants", "llm", "agent", "hybrid"):
+        raise ValueError(f"{text!r} is not a proposer; write `constants`, `llm`, `agent`, `hybrid` or `replay:DIR`")
     return text
 
 
@@ -227,63 +225,3 @@ def state_dir(path: Path, info: ValidationInfo) -> Path:
     if full.exists() and not full.is_dir():
         raise ValueError(f"{str(path)!r} is a file; name a folder")
     return at_home(path)
-
-
-def readable(paths: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-    return tuple(_readable(text, info) for text in paths)
-
-
-def _readable(text: str, info: ValidationInfo) -> str:
-    path = at_home(Path(text))
-    if not path.is_absolute():
-        raise ValueError(f"{text!r} is not absolute; write it from `/` or `~`")
-    if not path.exists():
-        raise ValueError(f"{text!r} does not exist; correct the path or remove it")
-    full = path.resolve()
-    if Path.home().resolve().is_relative_to(full):
-        raise ValueError(f"{text!r} holds your home folder, keys and all; name only what a candidate needs")
-    for closed, what in private_folders(info):
-        if closed.is_relative_to(full) or full.is_relative_to(closed):
-            raise ValueError(f"{text!r} would open {what} ({closed}) to candidates; name only what a candidate needs")
-    return str(full)
-
-
-def private_folders(info: ValidationInfo) -> Iterator[tuple[Path, str]]:
-    """What no candidate may read: the other runs' folders and the ledger, git's own files, the text it is scored on."""
-    from eval.cache import default_cache_dir
-
-    root, state, corpus = info.context["root"], info.data.get("state_dir"), info.data.get("corpus") or ""
-    if state:
-        yield (root / state).resolve(), "the state folder"
-    git = root / ".git"
-    if git.is_file():  # a worktree: the repository's own folder is three levels up from what it names
-        git = (root / git.read_text(encoding="utf-8", errors="replace").partition(":")[2].strip()).resolve()
-        yield git, "git's own folder"
-        git = git.parent.parent
-    yield git.resolve(), "git's own folder"
-    yield Path("/proc"), "other processes"
-    yield default_cache_dir().resolve(), "the corpus cache"
-    if corpus.startswith("path:"):
-        yield Path(corpus.removeprefix("path:")).resolve(), "the corpus"
-
-
-def explain(error: ValidationError, model: type[BaseModel], name: str, places: Mapping[str, str]) -> str:
-    """All bad fields in one message: where, what, and how to write it."""
-    problems: dict[str, list[dict[str, Any]]] = {}
-    for item in error.errors():
-        problems.setdefault(str(item["loc"][0]), []).append(dict(item))
-    lines = [f"{places.get(field, name)}: {field}: {_sentence(field, items, model)}" for field, items in problems.items()]
-    return lines[0] if len(lines) == 1 else "\n  ".join([f"{len(lines)} settings are wrong", *lines])
-
-
-def _sentence(field: str, items: list[dict[str, Any]], model: type[BaseModel]) -> str:
-    if items[0]["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(field, model.model_fields, 1, 0.5)
-        return f"unknown key; did you mean `{near[0]}`?" if near else f"unknown key; the keys are {', '.join(model.model_fields)}"
-    example = f"write it like `{field}: {(model.model_fields[field].examples or [''])[0]}`"
-    if items[0]["type"] == "missing":
-        return f"missing; {example}"
-    if items[0]["type"] == "value_error":
-        return str(items[0]["ctx"]["error"])
-    wanted = " or ".join(dict.fromkeys(str(item["msg"]).replace("Input should be ", "").replace("tuple", "list") for item in items))
-    return f"{items[0]['input']!r} should be {wanted}; {example}"

@@ -20,7 +20,8 @@ TOP = Path(__file__).parents[2]
 CONTRACT = {
     "name", "base", "editable", "locked", "entry", "program", "python", "corpus", "vocab_size", "sequence_length", "eval_tokens", "budget",
     "device", "sandbox", "command", "metric", "direction", "proposer", "baseline_seeds", "margin", "limits", "early_stopping", "reserve",
-    "max_experiments", "stop_after", "state_dir", "readable",
+    "max_experiments", "stop_after", "state_dir", "readable", "models", "agent", "prompt_tokens", "attempts", "repairs", "max_dollars",
+    "max_tokens", "max_machine_minutes", "target", "patience",
 }  # fmt: skip
 
 
@@ -61,8 +62,43 @@ def test_defaults(root):
         "sequence_length": "auto", "eval_tokens": "auto", "budget": "auto", "device": "auto", "sandbox": "auto", "proposer": "constants",
         "baseline_seeds": 4, "margin": None, "limits": {}, "early_stopping": True, "reserve": "10%",
         "max_experiments": None, "stop_after": "8h", "state_dir": Path(".autoresearch"), "readable": (),
-        "root": root,
+        "models": (), "agent": None, "prompt_tokens": 60000, "attempts": 3, "repairs": 1, "max_dollars": None, "max_tokens": None,
+        "max_machine_minutes": None, "target": None, "patience": None, "root": root,
     }  # fmt: skip
+
+
+BAD_PARTS = [
+    ("models: [{}]", "models[0].model: missing"),
+    ("models: [{model: a}, {model: b, tiemout: 5m}]", "models[1].tiemout: unknown key; did you mean `timeout`?"),
+    ("models: {model: a, timeout: 0s}", "models[0].timeout: '0s' is not a duration"),
+    ("models: {model: a, key: sk-1234}", "models[0].key: this is not the name of an environment variable"),
+    ("models: {model: a, base_url: api.example.com}", "models[0].base_url: 'api.example.com' is not the address of a server"),
+    ("models: {model: a, base_url: 'https://me:secret@example.com/v1'}", "models[0].base_url: the address holds a password"),
+    ("models: {model: a, base_url: 'http://example.com/v1'}", "models[0].key: the key would travel unencrypted"),
+    ("models: {model: a, temperature: 3}", "models[0].temperature: 3 should be less than or equal to 2"),
+    ("models: {model: a, input_price: -1}", "models[0].input_price: -1 should be greater than or equal to 0"),
+    ("agent: {command: claude}", "agent.command: nothing tells the agent what to do"),
+    ("agent: {command: []}", "agent.command: an empty command"),
+    ("agent: {command: 'a {prompt}', environment: ['A=b']}", "agent.environment: 'A=b' is not the name of an environment variable"),
+    ("proposer: llm", "models: missing; `proposer: llm` needs at least one"),
+    ("proposer: agent", "agent: missing; `proposer: agent` needs a command"),
+    ("proposer: hybrid", "agent: missing; `proposer: hybrid` without `models:` needs a command"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), BAD_PARTS)
+def test_a_bad_part_is_named_with_its_place(root, text, said):
+    assert said in problem(root, f"editable: train.py\n{text}\n")
+
+
+def test_a_key_that_was_written_in_by_mistake_is_not_repeated(root):
+    text = "editable: train.py\nmodels: {model: a, key: sk-1234, base_url: 'https://me:secret@example.com/v1'}\n"
+    assert not {"sk-1234", "secret"} & set(problem(root, text).replace("@", " ").replace(":", " ").split())
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "10.1.2.3", "192.168.0.7:11434", "gpu-box", "box.local"])
+def test_a_key_may_travel_in_the_clear_at_home(root, host):
+    assert load(root, f"editable: train.py\nmodels: {{model: a, base_url: 'http://{host}/v1'}}").models[0].key == "OPENAI_API_KEY"
 
 
 def test_settings_cannot_be_changed(root):
@@ -90,7 +126,7 @@ BAD_FIELDS = {
     "budget": ["-5m", "0s", "5", "5 minutes", "5m gpu", "''", "300", "null"],
     "device": ["gpu", "cuda:0", "true"],
     "sandbox": ["'yes'", "docker", "false"],
-    "proposer": ["llm", "replay", "'replay:'", "replay:nowhere", "replay:train.py", "constant"],
+    "proposer": ["gpt", "replay", "'replay:'", "replay:nowhere", "replay:train.py", "constant"],
     "baseline_seeds": ["0", "1", "3", "-4", "65", "four", "true"],
     "margin": ["0", "-1", "small", ".inf", "true"],
     "limits": ["3", "[a]", "{peak_memory: 3}", "{peak_memory: '< 3'}", "{peak_memory: '<= 3 parsecs'}", "{'': '<= 3'}"],
@@ -100,6 +136,16 @@ BAD_FIELDS = {
     "stop_after": ["-6m", "0m", "6", "soon", "6 m"],
     "state_dir": [".", "..", "train.py", ".git", ".git/x", "3"],
     "readable": ["lib", "/no/such/folder", "/", "'~'", "/proc/self", "3", "[/opt, models]"],
+    "models": ["3", "gpt", "[{model: a, weight: 0}]"],
+    "agent": ["3", "claude"],
+    "prompt_tokens": ["0", "many"],
+    "attempts": ["0", "11"],
+    "repairs": ["-1", "6"],
+    "max_dollars": ["0", "-1", ".inf", "true", "much"],
+    "max_tokens": ["0", "1.5"],
+    "max_machine_minutes": ["0", "8h"],
+    "target": ["low", ".nan", "true"],
+    "patience": ["0", "2.5"],
 }  # fmt: skip
 
 
