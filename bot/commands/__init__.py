@@ -87,6 +87,7 @@ def act(settings: "Settings", work: Callable[["Night"], str], stream: TextIO, su
     `follow`: see `bot.night.open_night`.
 
     A signal is such an end: the night comes back as far as it got, and `night.stop` has the exit code."""
+    from bot import keys
     from bot.errors import StopNow
     from bot.live import make_observer
     from bot.night import open_night
@@ -96,6 +97,7 @@ def act(settings: "Settings", work: Callable[["Night"], str], stream: TextIO, su
     from eval.sandbox import shield
 
     shield()  # before any candidate runs: as the same user it could read our environment, where there is no sandbox
+    keys.hide(settings)
     observer = make_observer(stream)
     stop = Stop.from_environment(os.environ)
     stop.install()

@@ -26,7 +26,7 @@ def command(statuses: str | None, since: str | None, limit: int | None, grep: st
     _, history = files.load(load_settings(name=name))
     found = [history.experiments[id] for id in sorted(history.experiments)]
     found = [e for e in found if not wanted or e.status in wanted]
-    found = [e for e in found if start is None or (data.began(e) or 0.0) >= start]
+    found = [e for e in found if start is None or (data.began(history, e) or 0.0) >= start]
     found = [e for e in found if not grep or (e.proposal and grep.lower() in e.proposal.hypothesis.lower())]
     found = found[-limit:] if limit else found
     if as_json:
@@ -39,10 +39,10 @@ def command(statuses: str | None, since: str | None, limit: int | None, grep: st
 
 
 def known(statuses: str | None) -> set[str]:
-    from bot.report import facts
+    from bot.report.tally import STATUSES
 
     wanted = {s.strip() for s in (statuses or "").split(",") if s.strip()}
-    possible = ("baseline", *facts.STATUSES)
+    possible = ("baseline", *STATUSES)
     if unknown := sorted(wanted - set(possible)):
         raise UsageError(f"--status: no status is called {unknown[0]!r}; there are {', '.join(possible)}")
     return wanted

@@ -1,6 +1,5 @@
 """`autoresearch show ID`: one experiment, whole."""
 
-
 import click
 
 from bot.errors import UsageError

@@ -37,6 +37,8 @@ def held(lock: Path) -> bool | None:
 
 
 def word(history, locked: bool | None) -> str:
+    if not history.last_opened:
+        return "not begun"
     if history.last_stopped:
         return "stopped"
     return "interrupted" if locked is False else "running"
@@ -47,6 +49,8 @@ def describe(history, locked: bool | None) -> str:
 
     ago = f"{duration(time.time() - history.last_at)} ago"
     state = word(history, locked)
+    if state == "not begun":
+        return "not begun; `autoresearch run` begins"
     if state == "stopped":
         return f"stopped {ago}: {plain(history.last_stopped.reason)}"
     if state == "interrupted":

@@ -4,142 +4,101 @@ Own model instead of Optuna's samplers: after 12 experiments it has 58 ± 3 % of
 with torch (GP, all constants at once) 44 ± 2 %: `python benchmarks/proposers.py`, docs/performance.md.
 """
 
-import math
 import random
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
 
 from bot.proposers import Answer, ProposalContext
 from bot.proposers.model import Model, Steps, Trial
+from bot.proposers.moves import Fences, Move, Rules, Tunable, applied, named, singles, steps, tunables, values
 from bot.proposers.past import SOURCE, Past, Scale, Values, describe, recall
-from bot.proposers.source import Constant, find, replace
-from bot.proposers.space import Space, infer, neighbours, steps_between, weight
+from bot.proposers.space import weight
 
 REMEMBERED = 500  # trials the model learns from; repeats are avoided over the whole ledger
 PARTNERS = 12  # best single moves that are combined into pairs
 PAIR_MUST_BE = 1.25  # times as promising as the best single move: two changes are harder to read
 NOVELTY = 2  # a constant that was never moved gets this much more attention: there may be a larger error in it
+AGED = 4.0  # variance, in squared units of the noise, that a result gains with each later change of the code
 TIE = 1e-3
 
 
 @dataclass(frozen=True)
-class Tunable:
-    name: str
-    path: str
-    constant: Constant
-    space: Space
+class Found:
+    """The move that is expected to bring most. `improvement`: how much, in units of the noise."""
 
-    @property
-    def value(self) -> int | float:
-        return self.constant.value
-
-
-@dataclass(frozen=True)
-class Choice:
-    value: int | float
-    text: str
-    steps: float
-
-
-Move = dict[int, Choice]  # index of the tunable -> its new value
+    tuned: list[Tunable]
+    move: Move
+    improvement: float
 
 
 class Constants:
+    def slow(self, context: ProposalContext) -> bool:
+        return False
+
     def propose(self, context: ProposalContext) -> Answer | None:
-        tunables = _tunables(context.files, context.device)
-        past = list(recall(context.history, {t.name: t.value for t in tunables}))
-        tried = {_key(tunables, p.values) for p in past}
-        singles = [move for move in _singles(tunables, past) if _key(tunables, _values(tunables, move)) not in tried]
-        if not singles:
-            return None
-        model = Model([weight(t.name) for t in tunables], list(_trials(tunables, past, Scale(context.history, context.direction))))
-        rng = random.Random(f"{context.seed}:{context.next_id}")
-        known = {index for index, t in enumerate(tunables) if any(t.name in p.changed for p in past)}
-        ranked = _ranked(model, singles, rng)
-        partners = [move for _, move in ranked if move.keys() <= known][:PARTNERS]
-        pairs = [a | b for a, b in combinations(partners, 2) if not a.keys() & b.keys()]
-        pairs = [move for move in pairs if _key(tunables, _values(tunables, move)) not in tried]
-        return _answer(tunables, _pick(ranked, _ranked(model, pairs, rng), known), context.files)
+        found = best(context)
+        return answer(found.tuned, found.move, context.files) if found else None
 
 
-def _tunables(files: dict[str, str], device: str) -> list[Tunable]:
-    found = [(path, constant) for path in sorted(files) if path.endswith(".py") for constant in find(files[path], device)]
-    names = [constant.name for _, constant in found]
-    tunables = []
-    for path, constant in found:
-        space = infer(constant)
-        if space:
-            name = constant.name if names.count(constant.name) == 1 else f"{path}:{constant.name}"
-            tunables.append(Tunable(name, path, constant, space))
-    return tunables
+def best(context: ProposalContext) -> Found | None:
+    """None where no move is left."""
+    tuned = tunables(context.files, context.device)
+    past = list(recall(context.history, {t.name: t.value for t in tuned}))
+    here = [p for p in past if not p.age]  # a change of the code makes old values new, and may have mended what failed
+    tried = {_key(tuned, of) for p in here for of in (p.values, p.champion)}
+    fences, rules = Fences(tuned, here), Rules(tuned, context.files, context.device)
+
+    def new(moves: list[Move]) -> list[Move]:
+        return [move for move in fences.free(moves) if _key(tuned, values(tuned, move)) not in tried]
+
+    alone = new(singles(tuned, context.files, context.device))
+    if not alone:
+        return None
+    model = Model([weight(t.name) for t in tuned], list(_trials(tuned, past, Scale(context.history, context.direction))))
+    rng = random.Random(f"{context.seed}:{context.next_id}")
+    known = {index for index, t in enumerate(tuned) if any(t.name in p.changed for p in past)}
+    ranked = _ranked(model, alone, rng)
+    partners = [move for _, move in ranked if len(move) == 1 and move.keys() <= known][:PARTNERS]
+    pairs = [a | b for a, b in combinations(partners, 2) if not a.keys() & b.keys()]
+    score, move = _pick(ranked, _ranked(model, new([pair for pair in pairs if rules.allows(pair)]), rng), known)
+    return Found(tuned, move, score)
 
 
-def _singles(tunables: list[Tunable], past: list[Past]) -> list[Move]:
-    moves: list[Move] = []
-    for index, tunable in enumerate(tunables):
-        low, high = _fences(tunable, past)
-        choices = (Choice(value, text, steps) for steps, value, text in neighbours(tunable.constant, tunable.space))
-        moves += [{index: choice} for choice in choices if low < choice.steps < high]
-    return moves
-
-
-def _fences(tunable: Tunable, past: list[Past]) -> tuple[float, float]:
-    """A constant is not pushed past a value that failed on its own (out of memory, diverged, too slow)."""
-    low, high = -math.inf, math.inf
-    for p in past:
-        if p.failed and p.changed.keys() == {tunable.name}:
-            steps = steps_between(tunable.space, p.changed[tunable.name], tunable.value)
-            low, high = (low, min(high, steps)) if steps > 0 else (max(low, steps), high)
-    return low, high
-
-
-def _trials(tunables: list[Tunable], past: list[Past], scale: Scale):
-    index = {tunable.name: i for i, tunable in enumerate(tunables)}
+def _trials(tuned: Sequence[Tunable], past: Sequence[Past], scale: Scale) -> Iterator[Trial]:
+    index = {t.name: i for i, t in enumerate(tuned)}
     for p in islice(past, REMEMBERED):
         result = scale.loss(p.experiment)
         if (result or p.failed) and p.changed and p.changed.keys() <= index.keys():
             loss, variance = (None, 0.0) if p.failed else result
-            before, after = (
-                {index[name]: _steps(tunables[index[name]], values[name]) for name in p.changed} for values in (p.champion, p.changed)
-            )
-            yield Trial(before, after, loss, variance)
-
-
-def _steps(tunable: Tunable, value: float) -> float:
-    return steps_between(tunable.space, value, tunable.value)
+            before, after = ({index[name]: steps(tuned[index[name]], of[name]) for name in p.changed} for of in (p.champion, p.changed))
+            yield Trial(before, after, loss, variance + AGED * p.age)
 
 
 def _ranked(model: Model, moves: list[Move], rng: random.Random) -> list[tuple[float, Move]]:
     if not moves:
         return []
-    steps: list[Steps] = [{index: choice.steps for index, choice in move.items()} for move in moves]
-    scored = [(score * (1 + TIE * rng.random()), move) for score, move in zip(model.improvement(steps), moves, strict=True)]
+    away: list[Steps] = [{index: choice.steps for index, choice in move.items()} for move in moves]
+    scored = [(score * (1 + TIE * rng.random()), move) for score, move in zip(model.improvement(away), moves, strict=True)]
     return sorted(scored, key=lambda pair: -pair[0])
 
 
-def _pick(singles: list[tuple[float, Move]], pairs: list[tuple[float, Move]], known: set[int]) -> Move:
-    weighted = [(score if move.keys() <= known else score * NOVELTY, move) for score, move in singles]
-    weighted += [(score / PAIR_MUST_BE, move) for score, move in pairs]
-    return max(weighted, key=lambda pair: pair[0])[1]
+def _pick(alone: list[tuple[float, Move]], pairs: list[tuple[float, Move]], known: set[int]) -> tuple[float, Move]:
+    """(its score alone, the move)."""
+    weighted = [(score if move.keys() <= known else score * NOVELTY, score, move) for score, move in alone]
+    weighted += [(score / PAIR_MUST_BE, score, move) for score, move in pairs]
+    _, score, move = max(weighted, key=lambda found: found[0])
+    return score, move
 
 
-def _values(tunables: list[Tunable], move: Move) -> Values:
-    return {t.name: move[index].value if index in move else t.value for index, t in enumerate(tunables)}
+def _key(tuned: Sequence[Tunable], of: Values) -> tuple[float | None, ...]:
+    return tuple(of.get(t.name) for t in tuned)
 
 
-def _key(tunables: list[Tunable], values: Values) -> tuple[float | None, ...]:
-    return tuple(values.get(tunable.name) for tunable in tunables)
-
-
-def _answer(tunables: list[Tunable], move: Move, files: dict[str, str]) -> Answer:
-    chosen = sorted(move.items())
-    edits = {}
-    for path in {tunables[index].path for index in move}:
-        changes = {tunables[index].constant: choice.text for index, choice in chosen if tunables[index].path == path}
-        edits[path] = replace(files[path], changes)
+def answer(tuned: Sequence[Tunable], move: Move, files: Mapping[str, str]) -> Answer:
     return Answer(
-        hypothesis=describe([(tunables[index].name, tunables[index].constant.text, choice.text) for index, choice in chosen]),
+        hypothesis=describe(list(named(tuned, move))),
         source=SOURCE,
-        edits=edits,
-        params={tunables[index].name: choice.value for index, choice in chosen},
+        edits=applied(tuned, move, files),
+        params={tuned[index].name: choice.value for index, choice in sorted(move.items())},
     )

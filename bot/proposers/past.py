@@ -7,7 +7,7 @@ from statistics import fmean, variance
 
 from bot.history import History
 from bot.proposers.source import evaluate
-from bot.records import Experiment
+from bot.records import Experiment, Proposal
 
 SOURCE = "constants"
 FAILURES = {"crash", "oom", "timeout", "violation"}
@@ -24,6 +24,7 @@ class Past:
     experiment: Experiment
     champion: Values
     changed: Values
+    age: int = 0  # changes of the code that were kept since
 
     @property
     def values(self) -> Values:
@@ -40,19 +41,26 @@ def describe(moves: list[tuple[str, str, str]]) -> str:
 
 
 def recall(history: History, current: Values) -> Iterator[Past]:
-    """Newest first, so that each keep passed on the way undoes itself."""
-    champion = current
+    """Whatever changed constants and nothing else, newest first, so that each keep passed on the way undoes itself."""
+    champion, age = current, 0
     for experiment in reversed(history.experiments.values()):
         proposal = experiment.proposal
-        if proposal and proposal.source == SOURCE:
-            champion = champion | {name: value for name, value in _before(proposal.hypothesis).items() if name in current}
-            yield Past(experiment, champion, proposal.params)
+        if not proposal:
+            continue
+        before, after = _before(proposal), proposal.params or {name: new for name, (_, new) in proposal.moved.items()}
+        if after:
+            known = champion | {name: value for name, value in before.items() if name in current}
+            yield Past(experiment, known, after, age)
+            champion = known if experiment.status == "keep" else champion
+        elif experiment.status == "keep":
+            age += 1
 
 
-def _before(hypothesis: str) -> Values:
-    parts = [MOVED.fullmatch(part) for part in hypothesis.split(", ")]
+def _before(proposal: Proposal) -> Values:
+    parts = [MOVED.fullmatch(part) for part in proposal.hypothesis.split(", ")] if proposal.source == SOURCE else []
     values = {match[1]: evaluate(match[2]) for match in parts if match}
-    return {name: value for name, value in values.items() if value is not None}
+    known = {name: value for name, value in values.items() if value is not None}
+    return known or {name: old for name, (old, _) in proposal.moved.items()}
 
 
 class Scale:

@@ -17,6 +17,9 @@ class Replay:
     def __init__(self, folder: Path):
         self.folder = folder
 
+    def slow(self, context: ProposalContext) -> bool:
+        return False
+
     def propose(self, context: ProposalContext) -> Answer | None:
         used = {e.proposal.source for e in context.history.experiments.values() if e.proposal}
         for path in self._patches():

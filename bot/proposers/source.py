@@ -13,6 +13,7 @@ OWNED = re.compile(
     r"|(^|_)(SEQUENCE_LENGTH|SEQ_LEN|CONTEXT_LENGTH|MAX_SEQ_LEN)$|(LOG|PRINT|REPORT|SAVE)_(EVERY|INTERVAL|STEPS)$"
 )
 LINE_END = re.compile(rb"\r\n|\r|\n")
+COMMENT = re.compile(rb"[ \t,;)\]}]*#([^\r\n]*)")
 BOM = "\ufeff"
 LARGEST = 1e300
 OPERATORS = {
@@ -33,6 +34,7 @@ class Constant:
     text: str  # as it is written
     start: int  # byte span in the file's UTF-8
     end: int
+    comment: str = ""  # behind it on its line, else behind its statement
 
 
 def find(text: str, device: str = "cpu") -> list[Constant]:
@@ -44,11 +46,13 @@ def find(text: str, device: str = "cpu") -> list[Constant]:
     raw = text.encode()
     starts = _line_starts(raw)
     found = []
-    for name, node in _parameters(tree, device.partition(":")[0]):
+    for name, node, statement in _parameters(tree, device.partition(":")[0]):
         value = number(node)
         if value is not None:
             start, end = _offset(starts, node.lineno, node.col_offset), _offset(starts, node.end_lineno, node.end_col_offset)
-            found.append(Constant(name, value, raw[start:end].decode(), start, end))
+            last = _offset(starts, statement.end_lineno, statement.end_col_offset)
+            comment = COMMENT.match(raw, end) or COMMENT.match(raw, last)
+            found.append(Constant(name, value, raw[start:end].decode(), start, end, comment[1].decode().strip() if comment else ""))
     return found
 
 
@@ -93,26 +97,26 @@ def _combine(op: ast.operator, left: int | float | None, right: int | float | No
     return value if isinstance(value, int | float) and abs(value) <= LARGEST else None
 
 
-def _parameters(tree: ast.Module, device: str) -> Iterator[tuple[str, ast.expr]]:
+def _parameters(tree: ast.Module, device: str) -> Iterator[tuple[str, ast.expr, ast.stmt]]:
     times = Counter(node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
-    for name, value in _assignments(tree):
+    for name, value, statement in _assignments(tree):
         if times[name] > 1 or not CONSTANT.fullmatch(name) or OWNED.search(name):
             continue
         if not isinstance(value, ast.Call):
-            yield name, value
+            yield name, value, statement
             continue
         for keyword in value.keywords:
             if keyword.arg and not OWNED.search(keyword.arg.upper()) and (keyword.arg not in DEVICES or keyword.arg == device):
-                yield f"{name}.{keyword.arg}", keyword.value
+                yield f"{name}.{keyword.arg}", keyword.value, statement
 
 
-def _assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+def _assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr, ast.stmt]]:
     for statement in tree.body:
         match statement:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                yield name, value
+                yield name, value, statement
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
-                yield name, value
+                yield name, value, statement
 
 
 def _line_starts(raw: bytes) -> list[int]:

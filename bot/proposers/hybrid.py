@@ -1,0 +1,66 @@
+"""Constants first, because they cost nothing to propose; code when tuning them stalls; constants again around what the code brought.
+
+Whose turn it is follows from the history alone. Constants go on until PATIENCE of their proposals in a row brought no keep, fewer after
+a kept change of the code, which leaves most of them where they were; or until the best move left is expected to bring less than
+LEAST. Any keep counts as a new beginning. A mode that asks for one of the two (`bot.plateau`) gets it.
+"""
+
+from collections.abc import Mapping
+
+from bot.accounts import is_given
+from bot.history import History
+from bot.proposers import Answer, ProposalContext, Proposer
+from bot.proposers.constants import Constants, best
+from bot.proposers.past import SOURCE
+from bot.records import Measurement, Proposal
+
+PATIENCE, PATIENCE_AROUND = 8, 4  # constants proposals without a keep: at first, and after a kept change of the code
+LEAST = 0.2  # standard deviations of one run
+CONSTANTS = "constants"  # the mode
+
+
+class Hybrid:
+    """`code`: the proposer of changes to the code. `first`: constants have their turn of their own; else where a mode asks for them."""
+
+    def __init__(self, code: Proposer, first: bool = True):
+        self.code, self.first, self.constants = code, first, Constants()
+
+    def slow(self, context: ProposalContext) -> bool:
+        return not self.tunes(context) and self.code.slow(context)
+
+    def tunes(self, context: ProposalContext) -> bool:
+        return tunes(context) if self.first else context.mode == CONSTANTS
+
+    def propose(self, context: ProposalContext) -> Answer | None:
+        """By whose turn it is; by the other one, where that has nothing left."""
+        turn = (self.constants, self.code) if self.tunes(context) else (self.code, self.constants)
+        return turn[0].propose(context) or turn[1].propose(context)
+
+    def repair(self, context: ProposalContext, proposal: Proposal, broken: Mapping[str, str], failure: Measurement) -> Answer | None:
+        """A value that fails is not mended: it is a result."""
+        repair = getattr(self.code, "repair", None)
+        return repair(context, proposal, broken, failure) if repair and proposal.source != SOURCE else None
+
+
+def tunes(context: ProposalContext) -> bool:
+    """Whether it is the constants' turn."""
+    if context.mode:
+        return context.mode == CONSTANTS
+    if stalled(context.history):
+        return False
+    found = best(context)
+    return bool(found) and found.improvement >= LEAST
+
+
+def stalled(history: History) -> bool:
+    """Whether the last constants proposals brought nothing. What the machine spoilt does not count, nor what others gave."""
+    misses = 0
+    for experiment in reversed(history.experiments.values()):
+        proposal, verdict = experiment.proposal, experiment.verdict
+        if not proposal or not verdict or is_given(experiment) or experiment.status == "invalid":
+            continue
+        tuned = proposal.source == SOURCE
+        if experiment.status == "keep":
+            return misses >= (PATIENCE if tuned else PATIENCE_AROUND)
+        misses += tuned
+    return misses >= PATIENCE
