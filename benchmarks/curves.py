@@ -41,7 +41,8 @@ from bot.decide import next_step  # noqa: E402
 from bot.early import FRACTIONS, Curves, Line, fit  # noqa: E402
 from bot.history import History  # noqa: E402
 from bot.loop import evidence  # noqa: E402
-from bot.proposers.constants import _answer, _singles, _tunables  # noqa: E402
+from bot.proposers.constants import answer  # noqa: E402
+from bot.proposers.moves import singles, tunables  # noqa: E402
 from bot.records import Measurement, Opened, Proposal, Verdict  # noqa: E402
 from bot.stats import correlation, pooled, squares, variance  # noqa: E402
 from eval.cache import default_cache_dir  # noqa: E402
@@ -62,14 +63,14 @@ def configurations(count: int) -> list[tuple[str, str]]:
     """(name, train.py), the base first. One move, in a third of them two."""
     rng = random.Random("curves")
     text = (TOP / ENTRY).read_text()
-    tunables = _tunables({ENTRY: text}, "cpu")
-    moves, found = _singles(tunables, []), {"base": text}
+    tuned = tunables({ENTRY: text}, "cpu")
+    moves, found = singles(tuned, {ENTRY: text}, "cpu"), {"base": text}
     while len(found) <= count:
         move = dict(rng.choice(moves))
         if rng.random() < 1 / 3:
             move |= rng.choice(moves)
-        answer = _answer(tunables, move, {ENTRY: text})
-        found[answer.hypothesis] = answer.edits[ENTRY]
+        change = answer(tuned, move, {ENTRY: text})
+        found[change.hypothesis] = change.edits[ENTRY]
     return list(found.items())
 
 

@@ -35,7 +35,7 @@ from bot.proposers import Answer, ProposalContext  # noqa: E402
 from bot.proposers.past import SOURCE as OURS  # noqa: E402
 from bot.proposers.past import describe, recall  # noqa: E402
 from bot.proposers.source import Constant, find, replace  # noqa: E402
-from bot.proposers.space import _is_power, _rounded, _written, infer, steps_between, weight  # noqa: E402
+from bot.proposers.space import _is_power, _rounded, infer, steps_between, weight, written  # noqa: E402
 from tests.bot.landscape import NOISE, SOURCE, STRATEGIES, Night, Valley  # noqa: E402
 
 BUDGETS = (6, 12, 20, 30)
@@ -152,7 +152,7 @@ def rounded(constant: Constant, step: float) -> float:
 
 def answer(context: ProposalContext, values: dict[str, float]) -> Answer:
     text = context.files["train.py"]
-    changed = {c: _written(origin, values[c.name]) for c, origin in zip(find(text), ORIGIN, strict=True) if values[c.name] != c.value}
+    changed = {c: written(origin, values[c.name]) for c, origin in zip(find(text), ORIGIN, strict=True) if values[c.name] != c.value}
     moves = [(constant.name, constant.text, new) for constant, new in changed.items()]
     return Answer(describe(moves), OURS, edits={"train.py": replace(text, changed)}, params={c.name: values[c.name] for c in changed})
 

@@ -1,5 +1,7 @@
 """The line of champions: the base, each keep on it, what was taken out again, and where others moved it (`bot.follow`)."""
 
+from bisect import insort
+
 from bot.records import HUMAN, Experiment, Measurement, Opened, Pruned, Rebased, Variant
 
 
@@ -15,6 +17,15 @@ class Champions:
         self.variants: list[Variant] = []
         self.former: set[str] = set()  # champions of lines that were left
         self.taken_out: list[Pruned] = []  # on any line
+        self.left_out: dict[int, Pruned] = {}  # what people took out of this line by moving the branch
+        self.wanted: set[int] = set()  # what people put back by it
+        self.count = 0  # events so far: the order of things, whatever a clock says
+        self._trail: list[str] = []
+        self._first = 1  # id of the first experiment of this line
+        self._gone = 0  # how much was taken out before it
+        self._moved = 0  # `count` at the last run that made the champion what it is
+        self._ran: dict[str, int] = {}  # sha -> `count` at its last run that may decide
+        self._finals: dict[tuple[int, str, str, int], int] = {}
 
     @property
     def base(self) -> str:
@@ -35,7 +46,7 @@ class Champions:
         kept = [e for e in self.experiments.values() if e.proposal and (not e.verdict or e.verdict.status == "keep")]
         pruned = [sha for prune in self.taken_out for sha in (prune.stack, prune.variant, prune.sha)]
         parts = [v.sha for v in self.variants if v.stack == self.champion_sha]
-        known = {*self.champions, *self.former, *map(self.sha_of, kept), *pruned, *parts}
+        known = {*self.champions, *self.former, *self.trail, *map(self.sha_of, kept), *pruned, *parts}
         return sorted(known - {"", self.base})
 
     @property
@@ -53,18 +64,42 @@ class Champions:
         return [self.base, *(sha for _, _, sha in sorted(moves, key=lambda move: move[:2]))]
 
     @property
+    def trail(self) -> list[str]:
+        """Where the record says that the branch was, one after the other, on any line; others' commits that it has read among them."""
+        return [self.opened.base, *self._trail] if self.opened else self._trail
+
+    def after(self, sha: str) -> list[str]:
+        """Where the branch was since it was last at `sha`."""
+        trail = self.trail
+        return trail[len(trail) - trail[::-1].index(sha) :] if sha in trail else []
+
+    @property
     def stack(self) -> list[Experiment]:
         """Kept experiments whose change is still in the champion, the oldest first."""
         gone = {id for p in self.prunes if not p.hunks for id in p.ids}
         return [e for e in self.keeps if e.id not in gone]
 
     @property
-    def to_carry(self) -> list[int]:
-        """Kept experiments of the line before that still have to be applied to this one."""
+    def listed(self) -> list[Experiment]:
+        """What was kept on this line, and what people took out of it by moving the branch."""
+        out = [self.experiments[id] for id in self.left_out if id in self.experiments]
+        return sorted({e.id: e for e in [*out, *self.keeps]}.values(), key=lambda e: e.id)
+
+    @property
+    def coming(self) -> tuple[list[int], list[tuple[str, int]], list[int]]:
+        """What this line still has to take up, in this order: kept experiments of the line before to be applied, others' commits (see
+        `Rebased.steps`), and again kept experiments."""
         if not self.rebases:
-            return []
-        done = {e.proposal.carries for e in self.experiments.values() if e.proposal and e.proposal.at >= self.rebases[-1].at}
-        return [id for id in self.rebases[-1].carry if id not in done]
+            return [], [], []
+        line, mine = self.rebases[-1], [e.proposal for id, e in self.experiments.items() if id >= self._first and e.proposal]
+        done, have = {p.carries for p in mine}, {*(p.sha for p in mine), *(p.sha for p in self.taken_out[self._gone :])}
+        steps = line.steps or ([(line.tip, 0)] if line.tip else [])
+        under, carry = ([id for id in ids if id not in done] for ids in (line.under, line.carry))
+        return under, [step for step in steps if step[0] not in have], carry
+
+    def is_since(self, final: Measurement) -> bool:
+        """Whether a run of the final comparison was made since the champion is what it is."""
+        return self._finals.get(_key(final), 0) > self._moved
 
     def _without(self, prune: Pruned) -> list[Measurement]:
         """Runs of the stack without what was then taken out."""
@@ -77,13 +112,44 @@ class Champions:
         kept = experiment.verdict.sha if experiment.verdict else ""
         return kept or (experiment.proposal.sha if experiment.proposal else "")
 
+    def _seen(self, experiment: Experiment, run: Measurement) -> None:
+        experiment.measurements.append(run)
+        experiment.stopped = False
+        if run.role == "final":
+            self._finals[_key(run)] = self.count
+        elif run.role in ("screen", "confirm", "ablate"):
+            self._ran[run.sha] = self.count
+
+    def _kept(self, keep: Experiment) -> None:
+        insort(self.keeps, keep, key=lambda e: e.id)  # a verdict that was lost is recorded late
+        self._trail.append(self.sha_of(keep))
+        ran = 0 if not keep.proposal or keep.proposal.given else self._ran.get(keep.proposal.sha, 0)
+        self._moved = max(self._moved, ran or self.count)
+
     def _prune(self, event: Pruned) -> None:
         self.prunes.append(event)
         self.taken_out.append(event)
+        self._trail.append(event.sha)
+        self._moved = max(self._moved, self._ran.get(event.variant, self.count))
 
     def _rebase(self, event: Rebased) -> None:
         theirs = {self.sha_of(e) for e in self.keeps if e.proposal and e.proposal.source == HUMAN}
         self.former |= set(self.champions) - theirs
+        before, whole, newest = self.base, self.champion_sha, max((e.id for e in self.keeps), default=0)
         self.rebases.append(event)
         self.keeps = [e for e in self.keeps if self.sha_of(e) in event.commits]
-        self.prunes = [p for p in self.prunes if p.sha in event.commits]
+        stay = [p for p in self.prunes if p.sha in event.commits]
+        back = {id for p in self.prunes if p not in stay for id in p.ids}
+        self.wanted, self.prunes = (self.wanted | back if event.base == before else set()), stay
+        self._trail += [*filter(None, [event.replaces]), self.champion_sha]
+        again = {*event.under, *event.carry, *(id for _, id in event.steps)}
+        self.left_out = {id: out for id, out in self.left_out.items() if event.base == before and id not in again}
+        for id in event.out:
+            why = f"pruned: {event.why.partition(';')[0]}"
+            self.left_out[id] = Pruned(event.at, newest, whole, self.champion_sha, self.champion_sha, (id,), (), why)
+            self.taken_out.append(self.left_out[id])
+        self._first, self._gone, self._moved = max(self.experiments, default=0) + 1, len(self.taken_out), self.count
+
+
+def _key(run: Measurement) -> tuple[int, str, str, int]:
+    return run.index, run.split, run.sha, run.seed

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from . import trust
 from .decide import Step, signed
+from .marks import Marks
 from .records import Experiment, Proposal, Variant
 
 if TYPE_CHECKING:
@@ -65,13 +66,15 @@ def prune_commit(night: "Night", variant: Variant, why: str, at: float) -> str:
 
 def sync_branch(night: "Night") -> None:
     """Brings the branch to the champion that the ledger names; a branch that someone else moved is an error, never overwritten."""
-    history, repo, branch = night.history, night.repo, night.settings.branch
+    history, repo, branch, marks = night.history, night.repo, night.settings.branch, Marks(night.repo, night.settings)
     tip, sha, pending = repo.resolve(f"refs/heads/{branch}"), history.champion_sha, history.pending
     if tip == sha:
-        return
+        return marks.leave(sha)
     if tip and pending and repo.resolve(f"{tip}^") == sha and repo.tree_of(tip) == repo.tree_of(pending.proposal.sha):
         return  # kept already, but the verdict's line was lost: the same evidence decides the same way again
-    repo.move_branch(branch, sha, tip if tip in (None, *history.champions, *history.former) else sha)
+    ours = tip in history.trail and marks.left not in history.after(tip)  # else people moved it back meanwhile
+    repo.move_branch(branch, sha, tip if not tip or ours else sha)
+    marks.leave(sha)
 
 
 def part(ids: tuple[int, ...], hunks: tuple[int, ...]) -> str:

@@ -7,7 +7,8 @@ import json
 import platform
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from .gitrepo import GitRepo
 from .live import Observer
 from .result import flat
 from .settings import Settings
+
+FACTS = ("device", "device_name", "memory_gib", "cpu", "cores", "driver", "torch", "cuda", "python", "system")  # told; no serial number
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Context:
     budget: str = ""
     files: str = ""  # which files of the target are measured, and from which one it starts
     reading: tuple[Path, ...] = ()  # what a command may read beside the system: the training interpreter
+    facts: dict[str, str] = field(default_factory=dict)  # of the machine, as people name them: FACTS
 
     def record(self, result: dict[str, Any], dose: str) -> dict[str, Any]:
         """The referee's result in the ledger's words; its context is computed from what the referee says it measured.
@@ -77,6 +81,10 @@ def machine(python: str, referee: Path, device: str) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
+def told(found: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(found[name]) for name in FACTS if found.get(name)}
+
+
 def for_model(settings: Settings, base: str, state: Path, observer: Observer) -> tuple[Settings, Context]:
     """Settings with every `auto` resolved for this machine, and the context of a bits-per-byte target."""
     from eval import lock
@@ -98,11 +106,14 @@ def for_model(settings: Settings, base: str, state: Path, observer: Observer) ->
     version = lock.metric_version(corpus.digest, constants)
     files = digest(settings.entry, *sorted([*settings.editable, *settings.locked]))
     key = digest(version, corpus.digest, settings.budget, found["fingerprint"], files)
-    return settings, Context(key, base, python, referee, found["fingerprint"], sandbox, folder, settings.budget, files)
+    made = Context(key, base, python, referee, found["fingerprint"], sandbox, folder, settings.budget, files, facts=told(found))
+    return settings, made
 
 
 def for_command(settings: Settings, repo: GitRepo, base: str, state: Path) -> tuple[Settings, Context]:
     """The context of a command target: its command, its locked files, its deadline and this machine."""
+    from eval.fingerprint import cores, cpu_name
+
     sandbox = isolation(settings)
     settings = settings.resolved("cpu") if settings.device == "auto" else settings
     python = settings.python
@@ -113,4 +124,8 @@ def for_command(settings: Settings, repo: GitRepo, base: str, state: Path) -> tu
     locked = {path: entry for path, entry in repo.tree(base).items() if path not in settings.editable}
     key = digest(*settings.command, settings.metric, settings.budget, json.dumps(locked, sort_keys=True), here)
     reading = tuple(map(Path, needs(python, state)[1]))
-    return settings, Context(key, base, python, state, here, sandbox, budget=settings.budget, reading=reading)
+    facts = told({
+        "device": settings.device, "cpu": cpu_name(), "cores": cores(), "python": done.stdout.strip().removeprefix("Python "),
+        "system": f"{platform.system()} {platform.machine()}",
+    })  # fmt: skip
+    return settings, Context(key, base, python, state, here, sandbox, budget=settings.budget, reading=reading, facts=facts)

@@ -66,6 +66,19 @@ class Objects:
             found[id], offset = done.stdout[end + 1 : end + 1 + size], end + size + 2
         return found
 
+    def named(self, names: Iterable[str]) -> dict[str, bytes]:
+        """name -> content of those of `names` (`<commit>:<path>`, such as `1a2b3c4^:train.py`) that are files here."""
+        wanted = list(dict.fromkeys(names))
+        out, found, offset = self.repo._run("cat-file", "--batch", stdin="".join(name + "\n" for name in wanted)).stdout, {}, 0
+        for name in wanted:
+            end = out.find(b"\n", offset)
+            fields, offset = out[offset:end].split(), end + 1
+            if end >= 0 and len(fields) == 3 and fields[2].isdigit():
+                size = int(fields[2])
+                found.update({name: out[offset : offset + size]} if fields[1] == b"blob" else {})
+                offset += size + 1
+        return found
+
     def commits(self, ids: Iterable[str]) -> list[str]:
         """Those of `ids` that are commits of this repository, each once."""
         wanted = list(dict.fromkeys(ids))
@@ -87,18 +100,20 @@ class Objects:
         self._write({data for _, data in new.values()})
         return self.graft(base, {path: id for path, (id, _) in new.items()})
 
-    def graft(self, base: str | None, ids: Mapping[str, str]) -> str:
-        """As `tree`, of blobs that are there already (path -> id)."""
+    def graft(self, base: str | None, ids: Mapping[str, str | None]) -> str:
+        """As `tree`, of blobs that are there already (path -> id). None takes a file out."""
         return self._graft(base, {PurePosixPath(path).parts: id for path, id in ids.items()})
 
-    def _graft(self, base: str | None, files: Mapping[tuple[str, ...], str]) -> str:
+    def _graft(self, base: str | None, files: Mapping[tuple[str, ...], str | None]) -> str:
         rows = self.entries(base, recurse=False)
-        folders: dict[str, dict[tuple[str, ...], str]] = {}
+        folders: dict[str, dict[tuple[str, ...], str | None]] = {}
         for (name, *rest), id in files.items():
             if rest:
                 folders.setdefault(name, {})[tuple(rest)] = id
-            else:
+            elif id:
                 rows[name] = Entry(PLAIN, "blob", id, 0)
+            else:
+                rows.pop(name, None)
         for name, inner in folders.items():
             below = rows[name].id if name in rows and rows[name].kind == "tree" else None
             rows[name] = Entry("040000", "tree", self._graft(below, inner), 0)

@@ -3,7 +3,6 @@ and hooks are never involved, and the same content with the same time is the sam
 """
 
 import os
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import NamedTuple
 
 from .errors import AutoresearchError, UsageError
 from .gitindex import Index
+from .helpers import started
 
 IDENTITY = {"NAME": "autoresearch", "EMAIL": "autoresearch@users.noreply.github.com"}
 OVERRIDES = {"core.hooksPath": os.devnull, "core.fsmonitor": "false", "core.quotePath": "false", "protocol.ext.allow": "never"}
@@ -242,10 +242,6 @@ class GitRepo:
         data, pipe = stdin.encode() if isinstance(stdin, str) else stdin, subprocess.PIPE
         full = _environment(config) | (env or {})
         command = ["git", *args]
-        with subprocess.Popen(command, cwd=self.root, env=full, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True) as process:
-            try:
-                out, err = process.communicate(data, limit)
-            finally:
-                if process.poll() is None:
-                    os.killpg(process.pid, signal.SIGKILL)
+        with started(command, cwd=self.root, env=full, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+            out, err = process.communicate(data, limit)
         return subprocess.CompletedProcess(command, process.returncode, out, err)

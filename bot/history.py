@@ -2,40 +2,46 @@
 
 import gc
 import math
-from bisect import insort
 from collections.abc import Iterable
 from statistics import fmean
 
-from msgspec.structs import force_setattr
+from msgspec.structs import force_setattr, replace
 
-from bot.champions import Champions
+from bot.openings import Openings
 from bot.records import (
     Asked,
+    Call,
     Drift,
     Event,
     Experiment,
+    Imported,
+    Learned,
     Measurement,
     Opened,
     Proposal,
     Pruned,
     Reading,
     Rebased,
+    Repaired,
     Role,
     Stopped,
+    Switched,
     Variant,
     Verdict,
 )
 
 
-class History(Champions):
+class History(Openings):
     """All state of one research branch. `fold` reads a ledger; `add` follows a running one. Nothing raises: see `oddities`."""
 
     def __init__(self):
         super().__init__()
-        self.last_opened: Opened | None = None
-        self.last_stopped: Stopped | None = None  # None again as soon as a new run opens
         self.readings: list[Reading] = []
         self.drifts: list[Drift] = []
+        self.calls: list[Call] = []
+        self.learned: list[Learned] = []
+        self.imported: list[Imported] = []
+        self.switches: list[Switched] = []
         self.asked: dict[int, Asked] = {}  # by the comment's id
         self.oddities: list[str] = []  # what could not be placed: kept, and told
         self.last_at = 0.0
@@ -46,7 +52,8 @@ class History(Champions):
         self._add = {
             Opened: self._open, Proposal: self._propose, Measurement: self._measure, Verdict: self._decide, Stopped: self._stop,
             Drift: self.drifts.append, Variant: self.variants.append, Pruned: self._prune,
-            Reading: self.readings.append, Rebased: self._rebase,
+            Reading: self.readings.append, Rebased: self._rebase, Repaired: self._repair, Call: self.calls.append,
+            Learned: self.learned.append, Imported: self.imported.append, Switched: self.switches.append,
             Asked: lambda event: self.asked.setdefault(event.comment, event),
         }  # fmt: skip
 
@@ -70,9 +77,11 @@ class History(Champions):
         if handler is None:
             self.oddities.append(f"an event of unknown type {type(event).__name__}")
             return
-        if self.last_at and type(event) is not Opened and event.at > self.last_at:
-            self.wall_seconds += event.at - self.last_at
-        self.last_at = event.at
+        if type(event) is not Imported:  # which comes from elsewhere, and while no run is open
+            if self.last_at and type(event) is not Opened and event.at > self.last_at:
+                self.wall_seconds += event.at - self.last_at
+            self.last_at = event.at
+        self.count += 1
         handler(event)
 
     @property
@@ -121,16 +130,6 @@ class History(Champions):
     def next_id(self) -> int:
         return max(self.experiments, default=0) + 1
 
-    @property
-    def tried(self) -> int:
-        """Experiments with a verdict, the baseline not counted."""
-        return sum(1 for e in self.experiments.values() if e.id and e.verdict)
-
-    @property
-    def proposed(self) -> int:
-        """Those of them that somebody proposed here: no others' commit, and nothing that was carried over."""
-        return sum(1 for e in self.experiments.values() if e.id and e.verdict and not (e.proposal and e.proposal.given))
-
     def champion_runs(self, sha: str, context: str) -> list[Measurement]:
         """Good runs of `sha` that no keep was decided on: the baseline's, and the champion's re-measurements."""
         return self._runs.get((sha, context), [])
@@ -149,7 +148,10 @@ class History(Champions):
 
     def compared(self, experiment: Experiment, *roles: Role) -> list[Measurement]:
         """Good runs of these roles that may be compared with what is measured now, in order."""
-        return self.good(experiment.measurements, *roles)
+        runs = experiment.measurements
+        if experiment.repairs:  # not those of what it was before it was mended
+            runs = [m for m in runs if m.sha in (experiment.proposal.sha, experiment.proposal.parent)]
+        return self.good(runs, *roles)
 
     def good(self, runs: Iterable[Measurement], *roles: Role, split: str = "val", outcome: str = "ok") -> list[Measurement]:
         since = self.drifts[-1].at if self.drifts else -math.inf
@@ -180,13 +182,6 @@ class History(Champions):
         """The values of `context`, one list for each commit: what the noise is estimated from."""
         return [[m.value for m in runs] for (_, where), runs in self._runs.items() if where == context]
 
-    def counts(self) -> dict[str, int]:
-        counts: dict[str, int] = {}
-        for experiment in self.experiments.values():
-            status = experiment.status
-            counts[status] = counts.get(status, 0) + 1
-        return counts
-
     def improves(self, value: float, reference: float) -> bool:
         return value < reference if self.direction == "min" else value > reference
 
@@ -198,20 +193,25 @@ class History(Champions):
                 self.oddities.append(f"experiment {id}: a {what} without a proposal")
         return experiment
 
-    def _open(self, event: Opened) -> None:
-        self.opened = self.opened if self.opened and self.begun else event
-        self.last_opened, self.last_stopped = event, None
-
     def _propose(self, event: Proposal) -> None:
         experiment = self._experiment(event.id, "proposal")
         if experiment.proposal and experiment.proposal != event:
             self.oddities.append(f"experiment {event.id}: proposed twice, the first one counts")
         experiment.proposal = experiment.proposal or event
+        self._by(event)
+
+    def _repair(self, event: Repaired) -> None:
+        experiment = self._experiment(event.id, "repair")
+        if not experiment.proposal or experiment.verdict:
+            self.oddities.append(f"experiment {event.id}: a repair of nothing that was open")
+            return
+        same = ("sha", "added", "removed", "statements", "fingerprint", "moved")
+        experiment.proposal = replace(experiment.proposal, **{name: getattr(event, name) for name in same})
+        experiment.repairs.append(event)
 
     def _measure(self, event: Measurement) -> None:
         experiment = self._experiment(event.id, "measurement")
-        experiment.measurements.append(event)
-        experiment.stopped = False
+        self._seen(experiment, event)
         self._last_context = event.context
         if event.role in ("baseline", "champion") and event.outcome == "ok" and event.value is not None and event.split != "sealed":
             self._run(event)
@@ -230,7 +230,7 @@ class History(Champions):
             return
         experiment.verdict = event
         if event.status == "keep":
-            insort(self.keeps, experiment, key=lambda e: e.id)  # a verdict that was lost is recorded late
+            self._kept(experiment)
 
     def _stop(self, event: Stopped) -> None:
         self.last_stopped = event

@@ -2,7 +2,6 @@
 
 import atexit
 import time
-from statistics import fmean
 from typing import Protocol, TextIO
 
 from rich.console import Console
@@ -13,7 +12,7 @@ from bot.history import History
 from bot.records import Experiment, Measurement
 from bot.report import facts, files, runs, terminal
 from bot.report.screen import Now, Screen
-from bot.report.text import Scale, duration, plain
+from bot.report.text import Scale, duration, plain, plural
 from bot.settings import Settings
 
 
@@ -47,7 +46,7 @@ class PlainObserver:
         self.id, self.role = 0, ""
 
     def started(self, settings: Settings, history: History) -> None:
-        self.settings = settings
+        self.settings, self.scale = settings, terminal.scale(history)
         self.note(opening(settings, history))
 
     def note(self, text: str) -> None:
@@ -115,7 +114,7 @@ class LiveObserver:
         self._recount()
 
     def verdict(self, experiment: Experiment) -> None:
-        self.now.decided += 1
+        self.now.decided += experiment.id > 0
         self._recount()
         self.console.print(Text(verdict_line(experiment), style=terminal.color(experiment.status)), highlight=False)
 
@@ -137,7 +136,7 @@ class LiveObserver:
 
 def opening(settings: Settings, history: History) -> str:
     goal = "lower is better" if settings.direction == "min" else "higher is better"
-    known = f", continuing after {history.tried} experiments" if history.tried else ""
+    known = f", continuing after {plural(history.tried, 'experiment')}" if history.tried else ""
     return plain(f"{settings.branch}: {settings.metric} ({goal}), budget {settings.budget} a run, proposer {settings.proposer}{known}")
 
 
@@ -152,8 +151,8 @@ def verdict_line(experiment: Experiment) -> str:
     if not verdict:
         return f"{id:04d} {experiment.status}"
     if verdict.status == "baseline":
-        runs = [m.value for m in experiment.runs("baseline") if m.value is not None]
-        return f"{id:04d} baseline {Scale(fmean(runs)).value(fmean(runs))} ({len(runs)} seeds)" if runs else f"{id:04d} baseline"
+        level = f" {Scale(verdict.value).value(verdict.value)} ({plural(verdict.seeds, 'seed')})" if verdict.value is not None else ""
+        return f"{id:04d} baseline{level}"
     name = f": {terminal.what(experiment, 60)}" if experiment.proposal else ""
     return plain(f"{id:04d} {verdict.status}{name} ({verdict.why})")
 

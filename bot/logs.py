@@ -1,9 +1,9 @@
 """Reads a log for `bot.replay`: a results.tsv in karpathy/autoresearch's columns, or one of our own ledgers."""
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
+from . import tsvfile
 from .errors import UsageError
 from .history import History
 from .ledger import Ledger
@@ -12,10 +12,7 @@ from .replay import Change, Log
 from .report import facts
 from .report.text import plain
 from .stats import pooled, squares
-
-COLUMNS = ("commit", "val_bpb", "status")
-NAMELESS = ("", "-")
-LARGEST = 1e100  # whose square is still a number
+from .tsvfile import NAMELESS, Row
 
 
 def read(path: Path) -> Log:
@@ -30,44 +27,22 @@ def read(path: Path) -> Log:
 
 
 def _table(path: Path) -> Log:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 text (byte {error.start}); name a results.tsv or a ledger") from None
-    header = [name.strip() for name in lines[0].split("\t")] if lines else []
-    if missing := [name for name in COLUMNS if name not in header]:
-        raise UsageError(f"{path} has no column {missing[0]}; a results.tsv begins with commit, val_bpb, memory_gb, status, description")
-    groups: dict[str, list[dict[str, str]]] = {}
-    for number, line in enumerate(lines[1:], 2):
-        if line.strip():
-            cells = line.split("\t", len(header) - 1)
-            row = dict(zip(header, (cell.strip() for cell in cells), strict=False))
-            if missing := [name for name in COLUMNS if name not in row]:
-                raise UsageError(f"{path} line {number}: {len(cells)} columns, separated by tabs, and none for {missing[0]}")
-            row["value"] = _value(row, f"{path} line {number}")
-            groups.setdefault(row["commit"] if row["commit"] not in NAMELESS else f"line {number}", []).append(row)
-    runs = {name: tuple(row["value"] for row in rows if row["value"] is not None) for name, rows in groups.items()}
+    rows, problems = tsvfile.read(path)
+    if problems:
+        raise UsageError(problems[0])
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.commit if row.commit not in NAMELESS else f"line {row.line}", []).append(row)
+    runs = {name: tuple(row.value for row in rows if row.value is not None) for name, rows in groups.items()}
     repeated = {name: values for name, values in runs.items() if len(values) > 1}
     first, *rest = [name for name in groups if runs[name]] or [None]
     if first is None:
         raise UsageError(f"{path} has no row with a value, so there is no base to begin from")
     heads = {name: groups[name][0] for name in rest}
-    changes = (Change(name, runs[name], row["status"] == "keep", plain(row.get("description", ""), 80)) for name, row in heads.items())
+    changes = (Change(name, runs[name], row.status == "keep", plain(row.description, 80)) for name, row in heads.items())
     count = sum(map(len, repeated.values()))
     notes = (f"noise from {count} rows of {len(repeated)} commits that occur more than once",) if repeated else ()
     return Log(runs[first], tuple(changes), len(groups) - len(rest) - 1, pooled([squares(v) for v in repeated.values()]), notes=notes)
-
-
-def _value(row: dict[str, str], where: str) -> float | None:
-    """None for a failure, which upstream writes as 0.000000 and we as nan."""
-    text = row["val_bpb"]
-    try:
-        value = float(text or "nan")
-    except ValueError:
-        raise UsageError(f"{where}: val_bpb is {plain(text, 20)!r}, which is not a number") from None
-    if math.isfinite(value) and abs(value) > LARGEST:
-        raise UsageError(f"{where}: val_bpb is {value:g}, which no measurement is")
-    return value if math.isfinite(value) and value and row["status"] != "crash" else None
 
 
 def _ledger(path: Path) -> Log:

@@ -7,12 +7,14 @@ and repeats nothing: what was measured is never measured again, what was decided
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from statistics import fmean
 from typing import Any
 
-from . import confirm, edit, kept, limits, noise, size, trust
+from . import confirm, kept, limits, noise, proposing, spending, trust
+from .ahead import Ahead
 from .checkpoints import Checkpoints
-from .commits import keep_commit, message, restored, sync_branch
+from .commits import keep_commit, restored, sync_branch
 from .decide import Evidence, Step, next_step
 from .early import Curves
 from .errors import BaselineFailed
@@ -22,8 +24,8 @@ from .history import History
 from .ledger import Ledger
 from .live import Observer
 from .measuring import measure_champion, take, watch
-from .proposers import Answer, ProposalContext, Proposer
-from .records import Event, Experiment, Measurement, Proposal, Rebased, Status, Verdict
+from .proposers import Proposer
+from .records import HUMAN, Call, Event, Experiment, Measurement, Rebased, Status, Verdict
 from .recover import failed
 from .references import References
 from .settings import Settings
@@ -46,12 +48,15 @@ class Night:
     references: References
     checkpoints: Checkpoints
     between: Callable[[], None] = lambda: None  # called before each experiment
+    broken: str = ""  # why the champion cannot be measured, while `between` may help
     started: float = field(default_factory=time.monotonic)
     more: int = 0  # experiments that were asked for beyond the limit
     prepared: str = ""  # the stack whose parts are known
+    bills: SimpleQueue[Call] = field(default_factory=SimpleQueue)  # of a proposer's thread, not yet in the history
 
     def __post_init__(self) -> None:
-        self.tried_before = self.history.proposed
+        self.tried_before = self.history.tried
+        self.ahead = Ahead(self.proposer)
 
     @property
     def elapsed(self) -> float:
@@ -60,22 +65,41 @@ class Night:
 
     def record(self, event: Event) -> None:
         self.ledger.append(event)
+        self.settle_bills()
         self.history.add(event)
+
+    def bill(self, call: Call) -> None:
+        """What a request cost, written down at once, from whatever thread; the history takes it in with its next event."""
+        self.ledger.append(call)
+        self.bills.put(call)
+
+    def settle_bills(self) -> None:
+        while not self.bills.empty():
+            self.history.add(self.bills.get())
 
     def hold(self, sha: str) -> str:
         """Writes a commit down before the record names it; returns it."""
         kept.hold(self.repo, self.settings, self.history, self.observer.note, sha)
         return sha
 
+    @property
+    def last_one(self) -> bool:
+        """Whether the experiment that is measured now is the last that was asked for."""
+        limit = self.settings.max_experiments
+        return limit is not None and self.history.tried - self.tried_before + 1 >= limit + self.more
+
     def stop_reason(self) -> str | None:
+        self.settle_bills()
         limit, left = self.settings.stop_after_seconds, confirm.time_for_search(self)
         if self.stop.soft:
             return f"stopped by {self.stop.soft}"
-        done = self.history.proposed - self.tried_before
+        done = self.history.tried - self.tried_before
         if self.settings.max_experiments is not None and done >= self.settings.max_experiments + self.more:
             return f"{done} experiments done (max_experiments)"
         if limit and self.elapsed >= limit:
             return f"no new proposal after {self.settings.stop_after} (stop_after)"
+        if spent := spending.reason(self.history, self.settings):
+            return spent
         if left <= 0:
             return f"the rest of {self.settings.stop_after} (stop_after) is for confirming what was kept"
         return None
@@ -92,9 +116,9 @@ def run_loop(night: Night) -> str:
         pending = night.history.pending
         if (reason := night.stop_reason()) and (night.stop.soft or not pending):
             break
-        experiment = pending or propose(night)
+        experiment = pending or proposing.propose(night)
         if not experiment:
-            reason = "the proposer has nothing left to propose"
+            reason = night.stop_reason() or "the proposer has nothing left to propose"
             break
         run_experiment(night, experiment)
     confirm.run(night)
@@ -102,17 +126,31 @@ def run_loop(night: Night) -> str:
 
 
 def champion_runs(night: Night) -> bool:
-    """Measures the champion. False where it was carried to a new base and does not run there: then it is the base again."""
+    """Measures the champion. False where it does not run and is another one now: what people took a part out of, or the base again, where
+    it was carried to a new one."""
     try:
         measure_champion(night)
     except BaselineFailed as error:
-        if not any(e.proposal and e.proposal.carries for e in night.history.keeps):
-            raise
         reason = str(error).splitlines()[0]
+        if helped(night, reason):
+            return False
+        given = [e.proposal for e in night.history.stack if e.proposal and e.proposal.given]
+        if not any(proposal.carries for proposal in given) or any(proposal.source == HUMAN for proposal in given):
+            raise  # what people put there is not ours to drop
         line_of(night).rebase(Rebased(time.time(), night.history.base, f"what was carried over does not run on the new base ({reason})"))
         sync_branch(night)
         return False
     return True
+
+
+def helped(night: Night, reason: str) -> bool:
+    """Whether people have asked for what makes it another champion."""
+    champion, night.broken = night.history.champion_sha, reason
+    try:
+        night.between()
+    finally:
+        night.broken = ""
+    return night.history.champion_sha != champion
 
 
 def line_of(night: Night) -> Line:
@@ -134,7 +172,9 @@ def run_experiment(night: Night, experiment: Experiment) -> None:
         return conclude(night, experiment, "crash", Step("discard", f"rejected before running: {proposal.rejected}"))
     if not restored(night, proposal):
         return conclude(night, experiment, "invalid", Step("discard", "git has pruned its commit, and its patch is gone"))
-    while not (failure := failed(experiment)):
+    proposing.ahead_of(night)
+    while not (failure := failed(experiment)) or proposing.mend(night, experiment, failure):
+        proposal = experiment.proposal
         step = next_step(evidence(night, experiment))
         if step.action in ("keep", "discard"):
             return conclude(night, experiment, step.action, step)
@@ -158,8 +198,7 @@ def evidence(night: Night, experiment: Experiment) -> Evidence:
     history, settings, proposal = night.history, night.settings, experiment.proposal
     pool, screens = history.pool(proposal.parent), history.compared(experiment, "screen")
     fresh, selected = history.compared(experiment, "confirm"), history.selected(proposal.parent)
-    stopped = next(iter(history.good(experiment.measurements, "screen", outcome="stopped")), None)
-    sign = 1 if settings.direction == "min" else -1
+    stopped = next(iter(history.good(experiment.runs("screen", sha=proposal.sha), "screen", outcome="stopped")), None)
     return Evidence(
         champion=tuple(m.value for m in pool),
         screen=screens[-1].value if screens else None,
@@ -168,11 +207,11 @@ def evidence(night: Night, experiment: Experiment) -> Evidence:
         screen_partner=noise.partners(pool, screens[-1:])[0] if screens else None,
         selecting=tuple(m.value for m in selected),
         noise=noise.NightNoise(history).of_others(proposal.parent, experiment.id),
-        sign=sign,
+        sign=1 if settings.direction == "min" else -1,
         proved=proved(night, experiment.id, proposal.sha),
         shorter=proposal.shorter,
         margin=settings.margin,
-        spent=sum(max(0.0, sign * (e.verdict.delta or 0.0)) for e in history.stack if e.proposal and e.proposal.shorter),
+        spent=history.conceded,
         broken=limits.broken(settings.limits, history.reference_runs, [*screens, *fresh]) if screens else "",
         ended=stopped.reason if stopped else "",
         heading=Curves(history).predicted(stopped, proposal.parent) if stopped else None,
@@ -187,42 +226,11 @@ def bounds(night: Night, experiment: Experiment) -> dict[str, Any]:
     return {"stop_above": found} if found else {}
 
 
-def propose(night: Night) -> Experiment | None:
-    """The next experiment, recorded with its diff and its commit before anything runs. None: nothing left to propose."""
-    history, repo, parent = night.history, night.repo, night.history.champion_sha
-    night.references.keep_only([parent])
-    id = history.next_id
-    files = {path: repo.read(parent, path) for path in night.settings.editable}
-    answer = night.proposer.propose(
-        ProposalContext(files, history, id, night.settings.device, night.settings.root, night.settings.direction, seed=0)
-    )
-    if answer is None:
-        return None
-    try:
-        edits = edit.apply(files, answer, lambda patch: repo.apply_patch(parent, patch))
-    except edit.EditRejected as error:
-        return reject(night, id, answer, str(error))
-    now = time.time()
-    sha = repo.commit(parent, edits, message(id, answer.hypothesis), now)
-    added, removed = repo.lines_changed(parent, sha)
-    night.ledger.write_patch(id, repo.diff(parent, sha))
-    grown = size.grown(files, edits)
-    night.record(Proposal(now, id, parent, sha, answer.hypothesis, answer.source, added, removed, grown, answer.params))
-    return history.experiments[id]
-
-
-def reject(night: Night, id: int, answer: Answer, reason: str) -> Experiment:
-    """An answer that cannot become a commit is recorded with its reason and costs no run."""
-    night.ledger.write_patch(id, answer.patch or "")
-    parent = night.history.champion_sha
-    night.record(Proposal(time.time(), id, parent, "", answer.hypothesis, answer.source, params=answer.params, rejected=reason))
-    return night.history.experiments[id]
-
-
 def conclude(night: Night, experiment: Experiment, status: Status, step: Step) -> None:
     """Records the verdict, then moves the branch. Both are the same when done again after a kill in between."""
     decided = status in ("keep", "discard")  # a failure has no value, however well its other runs went
-    fresh = [m for m in experiment.runs("confirm") if decided and m.outcome == "ok" and m.context == night.history.context]
+    runs = experiment.runs("confirm", sha=experiment.proposal.sha)
+    fresh = [m for m in runs if decided and m.outcome == "ok" and m.context == night.history.context]
     value = fmean(m.value for m in fresh) if fresh else None
     sha = keep_commit(night, experiment, step, value, len(fresh)) if status == "keep" else ""
     night.record(Verdict(time.time(), experiment.id, status, step.why, value, step.delta, step.low, step.high, len(fresh), sha))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from eval.sandbox import Sandbox
 
-from . import kept
+from . import kept, spending
 from .checkpoints import Checkpoints
 from .context import Context, for_command, for_model
 from .errors import AutoresearchError, UsageError
@@ -24,7 +24,7 @@ from .loop import Night
 from .proposers import make_proposer
 from .records import Opened
 from .references import References
-from .report import files
+from .report import files, machine
 from .runner import Runner
 from .settings import Settings
 from .signals import Stop
@@ -35,8 +35,10 @@ from .starting import check_stack, starting_point
 def open_night(settings: Settings, config: Path, observer: Observer, stop: Stop, follow: bool = False) -> Iterator[Night]:
     """A `Night` ready for `run_loop`, with the state folder locked against a second run. The lock dies with the process.
 
-    `follow`: go on from where the base branch is now, and from others' commits on the research's branch."""
+    It goes on from what others made of the research's branch; `follow`: and from where the base branch is now."""
     repo, state, ledger = GitRepo(settings.root), files.state(settings), files.ledger(settings)
+    for said in spending.check(settings):
+        observer.note(said)
     prepare_state(repo, state, settings)
     with exclusive(state / "lock"):
         ledger.repair()
@@ -45,13 +47,13 @@ def open_night(settings: Settings, config: Path, observer: Observer, stop: Stop,
             observer.note(f"ledger: {problem}")
         recall(repo, settings, observer)
         base, branch = starting_point(repo, settings, history)
-        if follow:
+        if history.begun:
             line = Line(settings, repo, ledger, history, observer.note)
             line.close_gaps()
-            line.adopt()
-            line.follow_base()
+            line.adopt(moving=True)
+            if follow:
+                line.follow_base()
             base = history.base or base
-        if history.begun:
             check_stack(repo, settings, history)
         scratch = state / "scratch"
         shutil.rmtree(scratch, ignore_errors=True)
@@ -62,11 +64,13 @@ def open_night(settings: Settings, config: Path, observer: Observer, stop: Stop,
         references = References(state / "bits" / settings.name, repo, context.digest)
         checkpoints = Checkpoints(state / "checkpoints" / settings.name)
         runner = Runner(settings, repo, context, scratch, observer, stop, references, checkpoints)
-        proposer = make_proposer(settings)
+        proposer = make_proposer(settings, observer.note)
         night = Night(
             settings, repo, ledger, history, runner.measure, runner.score, proposer, observer, stop, references, checkpoints
         )  # fmt: skip
         night.record(opening(settings, context, config, base, branch))
+        if why := machine.news(history):
+            observer.note(why)
         try:
             yield night
         finally:
@@ -114,4 +118,5 @@ def opening(settings: Settings, context: Context, config: Path, base: str, branc
     return Opened(
         at=time.time(), branch=settings.branch, base=base, base_branch=branch, metric=settings.metric, direction=settings.direction,
         budget=settings.budget, context=context.digest, proposer=settings.proposer, config=digests[0], program=digests[1],
+        machine=context.facts,
     )  # fmt: skip

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from . import ablate, drop, retest
+from . import tasks
+from .allowance import OutOfTime, of_night, within
+from .confirm import time_for_search
 from .errors import BaselineFailed, UsageError
 from .records import Asked
 
 if TYPE_CHECKING:
     from .loop import Night
 
-SEEDS = 4  # of a retest
 GRAMMAR = re.compile(
     r"""/autoresearch[ ]+(?:(?P<plain>status|stop|ablate|confirm|help)|(?P<continue>continue)(?:[ ]+(?P<count>[1-9]\d{0,3}))?"""
     r"""|(?P<numbered>retest|drop)[ ]+#?(?P<id>\d{1,7})|(?P<focus>focus)[ ]+"(?P<text>[^"\r\n]{1,500})")[ ]*"""
@@ -69,15 +70,19 @@ def read(data: bytes) -> list[Order]:
 
 
 def look(night: "Night", orders: Iterable[Order]) -> None:
-    """Does what has been asked for and not been done."""
+    """Does what has been asked for and not been done. What there is no time for is left to the next night."""
     for order in orders:
-        if order.comment in night.history.asked or order.command in ("status", "help"):
+        if order.comment in night.history.asked or order.command in ("status", "help") or later(night, order):
             continue
-        if order.command in MEASURING and (night.history.pending or night.stop_reason()):
-            continue  # no part may go from below what is not decided yet, and no night is longer than it was to be: the next one does it
         night.observer.note(f"{order.by} asks: {order.command} {order.argument}".rstrip())
+        before = tasks.measured(night)
         try:
-            said = obey(night, order)
+            with within(night, of_night if order.command == "confirm" else time_for_search):
+                said = obey(night, order)
+        except OutOfTime as error:
+            if order.command == "drop" or tasks.measured(night) == before:
+                continue
+            said = f"{error}. {tasks.undone(night, order)}"
         except (UsageError, BaselineFailed) as error:
             said = f"not done: {error}"
         if said is None:
@@ -86,27 +91,29 @@ def look(night: "Night", orders: Iterable[Order]) -> None:
         night.observer.note(said)
 
 
+def later(night: "Night", order: Order) -> bool:
+    """Whether it is for the next night: no night is longer than it was to be, and no part may go from below what is not decided yet; but
+    where the champion does not run, nothing can be decided, and taking a part out may help."""
+    if order.command not in MEASURING:
+        return False
+    waits = bool(night.history.pending) and not (night.broken and order.command == "drop")
+    return waits or bool(night.stop_reason())
+
+
 def obey(night: "Night", order: Order) -> str | None:
     """What was done about it, in one sentence; None where the night was stopped before it was done."""
     before = night.stop.soft
     match order.command:
         case "stop" | "continue" if night.history.last_opened and order.at < night.history.last_opened.at:
-            return "not done: the night that it was meant for had ended"
+            return f"{'not done: ' if order.command == 'continue' else ''}the night that it was meant for had ended"
         case "stop":
             night.stop.soft = f"{order.by}'s comment"
             return "the night ends here"
         case "continue":
             night.more += int(order.argument or 0)
             return f"{order.argument} more experiments" if order.argument else "not done: a night is running already"
-        case "retest":
-            retest.run(night, int(order.argument), SEEDS)
-            said = retest.answer(night.history, night.settings.name, int(order.argument), night.settings.margin).replace("\n", ". ")
-        case "drop":
-            said = drop.run(night, int(order.argument), order.by)
-        case "ablate":
-            said = ablate.run(night, everything=False)
-        case "confirm":
-            said = ablate.confirmed(night)
-        case _:
+        case "focus":
             return "noted for the proposer"
+        case _:
+            said = tasks.DO[order.command](night, order)
     return None if night.stop.soft and not before else said

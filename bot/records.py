@@ -35,6 +35,7 @@ class Opened(Record, tag="opened", frozen=True, omit_defaults=True, gc=False):
     config: str = ""  # sha256 of autoresearch.yml
     program: str = ""  # sha256 of program.md
     worker: str = "local"
+    machine: dict[str, str] = {}  # what it was measured on and with: device_name, torch, cuda, driver, python, ..., as far as known
 
 
 class Proposal(Record, tag="proposal", frozen=True, omit_defaults=True, gc=False):
@@ -52,11 +53,73 @@ class Proposal(Record, tag="proposal", frozen=True, omit_defaults=True, gc=False
     rejected: str = ""  # why the answer could not become a commit; it costs no run
     given: bool = False  # not for the search to decide: a human's commit, or what an older base had kept. Measured in the stack
     carries: int = 0  # given: the experiment that kept it on the older base; 0 for a human's commit
+    model: str = ""  # the language model whose idea it is
+    category: str = ""  # optimizer | architecture | ..., as its proposer says
+    expected: str = ""  # effect and reason, as its proposer says
+    note: str = ""  # what a reader should know of it: that it was tried before, and why it is again
+    fingerprint: str = ""  # of the files it makes, whatever their layout and comments (`bot.duplicates`)
+    moved: dict[str, tuple[float, float]] = {}  # constants that it changes: name -> (old, new)
 
     @property
     def shorter(self) -> bool:
         """Whether it need not gain to be kept."""
         return (self.statements or 0) < 0
+
+
+class Repaired(Record, tag="repaired", frozen=True, omit_defaults=True, gc=False):
+    """A change that failed in its real run was mended by its proposer: the experiment goes on with another commit."""
+
+    id: int
+    sha: str
+    why: str  # the failure, in one sentence
+    added: int = 0
+    removed: int = 0
+    statements: int | None = None
+    fingerprint: str = ""
+    moved: dict[str, tuple[float, float]] = {}
+
+
+class Call(Record, tag="call", frozen=True, omit_defaults=True, gc=False):
+    """One request to a language model, or one run of a coding agent: what it cost, whatever came of it."""
+
+    id: int  # experiment that it was made for
+    model: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0  # of the prompt's
+    dollars: float | None = None  # None where nobody knows the price
+    estimated: bool = False  # tokens are estimated: the server did not count them
+    seconds: float = 0.0
+    outcome: str = "answer"  # answer | cut | empty | rejected | garbage | refused | timeout | error
+    reason: str = ""  # why its answer was not taken
+
+
+class Learned(Record, tag="learned", frozen=True, omit_defaults=True, gc=False):
+    """An insight that a model wrote down for later ones, who see it quoted."""
+
+    id: int
+    text: str
+    model: str = ""
+
+
+class Imported(Record, tag="imported", frozen=True, omit_defaults=True, gc=False):
+    """An experiment of another tool, from its own log: seen by proposers, never compared with what is measured here."""
+
+    source: str  # name of the file
+    key: str  # its commit or row there
+    hypothesis: str
+    status: str
+    value: float | None = None
+    delta: float | None = None  # against the best before it
+    fingerprint: str = ""
+    moved: dict[str, tuple[float, float]] = {}
+
+
+class Switched(Record, tag="switched", frozen=True, omit_defaults=True, gc=False):
+    """The search goes on in another way (`bot.plateau`)."""
+
+    mode: str
+    why: str
 
 
 class Measurement(Record, tag="measurement", frozen=True, omit_defaults=True, gc=False):
@@ -169,15 +232,21 @@ class Asked(Record, tag="asked", frozen=True, omit_defaults=True, gc=False):
 
 
 class Rebased(Record, tag="rebased", frozen=True, omit_defaults=True, gc=False):
-    """The line of champions is another one from here on: the base branch moved, or someone rewrote the research's branch. What is in
-    neither `commits` nor `carry` is no longer part of the research: it was merged, or it is in conflict."""
+    """The line of champions is another one from here on: the base branch moved, or people changed the research's branch. What is in
+    neither `commits` nor the others is no longer part of the research: it was merged, or it is in conflict."""
 
     base: str
     why: str
     commits: tuple[str, ...] = ()  # keeps and prunes that stay, by the sha of their commit
-    tip: str = ""  # others' commit, which comes next
+    tip: str = ""  # others' commit, which comes next; of older ledgers, see `steps`
     carry: tuple[int, ...] = ()  # kept experiments that are applied again, each as an experiment of its own
     merged: tuple[int, ...] = ()  # kept experiments that the new base has
+    # others' commits that come next, the oldest first, each with the kept experiment whose change it is; negative: that it takes out;
+    # 0: their own. A commit that stands for several is the last of them
+    steps: tuple[tuple[str, int], ...] = ()
+    under: tuple[int, ...] = ()  # as `carry`, but below `steps`, which hold the same commits on the older base
+    out: tuple[int, ...] = ()  # kept experiments that people took out of the branch
+    replaces: str = ""  # others' commit that this line stands for: nothing in it is their own
 
 
 class Stopped(Record, tag="stopped", frozen=True, omit_defaults=True, gc=False):
@@ -194,13 +263,14 @@ class Reading(Record, tag="reading", frozen=True, omit_defaults=True, gc=False):
     seed: int  # of the run whose checkpoint is scored
 
 
-Event = Opened | Proposal | Measurement | Verdict | Drift | Variant | Pruned | Reading | Rebased | Asked | Stopped
+Research = Opened | Proposal | Repaired | Measurement | Verdict | Drift | Variant | Pruned | Reading | Rebased | Asked | Stopped
+Event = Research | Call | Learned | Imported | Switched
 
 
 class Experiment:
     """Everything known about one id, folded from its events by `bot.history`. Id 0 is the baseline."""
 
-    __slots__ = ("id", "proposal", "measurements", "verdict", "stopped")
+    __slots__ = ("id", "proposal", "measurements", "verdict", "stopped", "repairs")
 
     def __init__(self, id: int):
         self.id = id
@@ -208,11 +278,13 @@ class Experiment:
         self.measurements: list[Measurement] = []  # champion runs made for this experiment included
         self.verdict: Verdict | None = None
         self.stopped = False
+        self.repairs: list[Repaired] = []  # the proposal is as the last one left it
 
     @property
     def status(self) -> str:
         """A `Status`, or `running` while no verdict is recorded."""
         return self.verdict.status if self.verdict else "stopped" if self.stopped else "running"
 
-    def runs(self, *roles: Role) -> list[Measurement]:
-        return [m for m in self.measurements if m.role in roles]
+    def runs(self, *roles: Role, sha: str = "") -> list[Measurement]:
+        """`sha`: of this commit alone: one that was mended has runs of what it was before."""
+        return [m for m in self.measurements if m.role in roles and sha in ("", m.sha)]

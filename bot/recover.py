@@ -29,7 +29,8 @@ def lost_prunes(history: History, repo: GitRepo, branch: str) -> list[Pruned]:
     tip, champions, found = repo.resolve(f"refs/heads/{branch}"), {*history.champions, *history.former}, []
     for sha, last in (built_on | ({tip: newest} if tip else {})).items():
         measured = "" if sha in champions else repo.trailer(sha, "Measured-Variant")
-        if variant := next((v for v in history.variants if v.sha == measured), None):
+        variant = next((v for v in history.variants if v.sha == measured), None)
+        if variant and repo.resolve(f"{sha}^") == variant.stack:  # not one that others put elsewhere
             id = max((e.id for e in history.keeps if e.id <= last), default=last)
             why = "the ledger lost this line; a commit shows that it was taken out"
             found.append(Pruned(time.time(), id, variant.stack, variant.sha, sha, variant.ids, variant.hunks, why))
@@ -47,7 +48,7 @@ def _verdict(experiment: Experiment, sha: str) -> Verdict:
 
 def failed(experiment: Experiment) -> Measurement | None:
     """The run that ends an experiment as crash, timeout, oom, violation or (the third time) invalid."""
-    runs = experiment.runs("screen", "confirm")
+    runs = experiment.runs("screen", "confirm", sha=experiment.proposal.sha if experiment.proposal else "")
     invalid = [m for m in runs if m.outcome == "invalid"]
     bad = [m for m in runs if m.outcome not in ("ok", "invalid", "stopped")] + invalid[MAX_INVALID - 1 :]
     return bad[0] if bad else None

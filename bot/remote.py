@@ -28,6 +28,7 @@ SAFE = {
     "push.gpgSign": "false", "push.followTags": "false", "push.recurseSubmodules": "no", "fetch.recurseSubmodules": "false",
     "fetch.prune": "false", "fetch.pruneTags": "false",
 }  # fmt: skip
+NOTHING: Mapping[str, tuple[str, str | None]] = {}
 QUIET = {"GIT_TRACE2": "0", "GIT_TRACE2_EVENT": "0", "GIT_TRACE2_PERF": "0"}  # a configured trace would write the header down
 
 
@@ -67,10 +68,14 @@ class Remote:
         pairs = [f"+{theirs}:{ours}" for theirs, ours in refs.items()]
         self._git("read", patience, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", self.url, *pairs)
 
-    def push(self, sha: str, ref: str, expected: str | None, patience: float = 0.0) -> None:
-        """Points the remote's `ref` to `sha`, only if it is at `expected` (None: only if there is none) or at `sha` already."""
+    def push(
+        self, sha: str, ref: str, expected: str | None, patience: float = 0.0, beside: Mapping[str, tuple[str, str | None]] = NOTHING
+    ) -> None:
+        """Points the remote's `ref` to `sha`, only if it is at `expected` (None: only if there is none) or at `sha` already.
+
+        `beside`: ref -> (sha, expected) of what is moved with it, all of them or none."""
         try:
-            self._push(f"{sha}:{ref}", ref, expected, patience)
+            self._push({ref: (sha, expected), **beside}, patience)
         except RemoteError as error:  # git itself repeats a request whose answer was lost, and then finds its own doing
             if error.kind != "moved" or self.refs(ref, patience).get(ref) != sha:
                 raise
@@ -78,14 +83,16 @@ class Remote:
     def delete(self, ref: str, expected: str, patience: float = 0.0) -> None:
         """Deletes the remote's `ref`, only if it is at `expected`. One that is gone already is fine."""
         try:
-            self._push(f":{ref}", ref, expected, patience)
+            self._push({ref: ("", expected)}, patience)
         except RemoteError:
             if self.refs(ref, patience):
                 raise
 
-    def _push(self, spec: str, ref: str, expected: str | None, patience: float) -> None:
-        lease = f"--force-with-lease={ref}:{expected or ''}"
-        self._git("write", patience, "push", "--porcelain", "--no-verify", lease, "--", self.url, spec)
+    def _push(self, moves: Mapping[str, tuple[str, str | None]], patience: float) -> None:
+        leases = [f"--force-with-lease={ref}:{expected or ''}" for ref, (_, expected) in moves.items()]
+        together = ["--atomic"] if len(moves) > 1 else []
+        specs = [f"{sha}:{ref}" for ref, (sha, _) in moves.items()]
+        self._git("write", patience, "push", "--porcelain", "--no-verify", *together, *leases, "--", self.url, *specs)
 
     def _git(self, what: Literal["read", "write"], patience: float, *args: str) -> str:
         deadline, wait = self.clock() + patience, FIRST

@@ -34,7 +34,7 @@ def _partners(history: History, known: Experiment | None, role: Role, sha: str) 
     if role == "ablate":
         return history.pool(history.champion_sha)
     if role == "final" and known:
-        return [m for m in history.compared(known, "final") if m.sha != sha and m.at > history.moved_at]
+        return [m for m in history.compared(known, "final") if m.sha != sha and history.is_since(m)]
     return []
 
 

@@ -52,13 +52,15 @@ def evaluate(
     reference: Reference | None = None,
     probe_seed: int = 0,
     notify: Callable[[float], None] = lambda fraction: None,
+    settling: Callable[[float], None] = lambda fraction: None,
     metric_version: str = "",
 ) -> Evaluation:
     """Scores `eval_tokens` of `split`. Failed("violation") with a reproduction if the second worker disagrees.
 
     `open_worker` is called twice: a first and, when that is closed, a second worker, each with `.order` (what differs from `order`: its
     own output folder) and `.close()`; a third time where a light dose leaves a doubt, which as many probes as a heavy one has settle.
-    `dose`: "light" probes at most 5 % of the rows, "heavy" makes 256 cuts and scores the audit slice."""
+    `dose`: "light" probes at most 5 % of the rows, "heavy" makes 256 cuts and scores the audit slice. `notify` gets the fraction that is
+    done, `settling` that of the third worker's part."""
     if split != "val" or reference is not None and reference.metric_version != metric_version:
         reference = None  # bits of another text
     length, tokens, token_bytes = order["sequence_length"], corpus.tokens(split), corpus.token_bytes
@@ -82,7 +84,7 @@ def evaluate(
     inquiry = Inquiry(open_worker, order, texts, tokens, starts, val, base, sizes, desk, np.random.default_rng(probe_seed))
     leak = inquiry.ask(blocks, lambda done: notify(1 - (blocks - done) * rows / work), last=dose == "heavy")
     if leak is None:
-        leak = inquiry.settle(heavy)
+        leak = inquiry.settle(heavy, lambda done: settling(done / heavy))
     leak |= {"dose": dose, "seed": probe_seed, "seconds": time.monotonic() - began}
     bits = Reference(val.per_token.astype(np.float32), extra.per_token.astype(np.float32) if extra else None, metric_version)
     return Evaluation(val, leak, gap_audit(bits, reference, sizes, token_bytes[unseen[:, 1:]]), bits)
@@ -124,10 +126,11 @@ class Inquiry:
         worker.close()
         return leak if settled else None
 
-    def settle(self, blocks: int) -> dict:
+    def settle(self, blocks: int, notify: Callable[[int], None]) -> dict:
         """What a third worker says. One that does not answer does not clear: it may know from its call that it is the third."""
+        notify(0)  # the worker has yet to start
         try:
-            return self.ask(blocks, lambda done: None, last=True)
+            return self.ask(blocks, notify, last=True)
         except Failed as failed:
             if failed.reproduction is not None or failed.outcome == "invalid":
                 raise

@@ -39,7 +39,8 @@ def describe(device: str = "auto") -> dict:
 
 
 def torch_facts(device: str = "auto") -> dict:
-    """What only the training interpreter knows: device, device_name, memory_gib (of a GPU, else 0), gpu_uuid, torch, python. Imports torch.
+    """What only the training interpreter knows: device, device_name, memory_gib (of a GPU, else 0), gpu_uuid, torch, cuda, python.
+    Imports torch.
 
     ValueError, one sentence with the fix, if `device` is not on this machine. Also asked inside a sandbox, so no tool is run."""
     import torch
@@ -57,12 +58,14 @@ def torch_facts(device: str = "auto") -> dict:
         "memory_gib": round(gpu.total_memory / 2**30) if gpu else 0,
         "gpu_uuid": f"GPU-{str(gpu.uuid).removeprefix('GPU-')}" if hasattr(gpu, "uuid") else "",
         "torch": torch.__version__,
+        "cuda": torch.version.cuda or "",
         "python": platform.python_version(),
     }
 
 
 def complete(facts: dict) -> dict:
-    """`facts` of `torch_facts` and those of the machine, with "fingerprint": 16 hex digits of all but the serial number. No torch.
+    """`facts` of `torch_facts` and those of the machine, with "fingerprint": 16 hex digits of all but the serial number and the version of
+    CUDA, which torch's own says. No torch.
 
     To be called outside any sandbox, where the driver's tool answers; on a complete description it changes nothing."""
     cuda, gpu = facts["device"] == "cuda", facts.get("gpu_uuid", "")
@@ -70,7 +73,7 @@ def complete(facts: dict) -> dict:
     full |= {"system": f"{platform.system()} {platform.machine()}", "cpu": cpu_name(), "cores": cores()}
     full |= driver(gpu) if cuda else dict.fromkeys(DRIVER, "")
     digest = hashlib.sha256(json.dumps(full, sort_keys=True).encode()).hexdigest()[:16]
-    return {"fingerprint": digest, **full, "gpu_uuid": gpu}
+    return {"fingerprint": digest, **full, "gpu_uuid": gpu, "cuda": facts.get("cuda", "")}
 
 
 def driver(gpu: str = "") -> dict[str, str]:

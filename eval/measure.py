@@ -239,6 +239,7 @@ class Run:
             probe_seed=request.probe_seed,
             metric_version=version,
             notify=lambda done: self.notify("score", done, self.server),
+            settling=lambda done: self.notify("settle", done, self.server),
         )
         score = found.score
         self.result |= {"bits": score.bits, "bytes": score.bytes, "scored_tokens": score.tokens, "val_bpb": score.bits / score.bytes}

@@ -74,10 +74,13 @@ def line(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def workflow(text: str) -> str:
-    if not re.fullmatch(r"\w[\w.-]{0,99}\.ya?ml", text):
-        raise ValueError(f"{text!r} is not the name of a file in .github/workflows; write it like nightly.yml")
-    return text
+def workflow(text: Any) -> tuple[str, ...]:
+    """File names between commas."""
+    found = tuple(name.strip() for name in text.split(","))
+    for name in found:
+        if not re.fullmatch(r"\w[\w.-]{0,99}\.ya?ml", name):
+            raise ValueError(f"{name!r} is not the name of a file in .github/workflows; write it like nightly.yml")
+    return found
 
 
 def folder(text: Any) -> Path | None:
@@ -150,7 +153,7 @@ class Inputs(BaseModel):
     app_private_key: Annotated[SecretStr, AfterValidator(key)]
     state_dir: Annotated[Path | None, BeforeValidator(folder)]
     publication: Annotated[Path | None, BeforeValidator(folder)]
-    workflow: Annotated[str, AfterValidator(workflow)]
+    workflow: Annotated[tuple[str, ...], BeforeValidator(workflow)]
     job: Job
 
     @classmethod

@@ -4,19 +4,21 @@ Every method raises `ForgeError`, which names the fix, when GitHub does not do i
 """
 
 import re
-import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
+from .call import API
 from .errors import ForgeError
-from .records import Check, Comment, Pull
+from .records import Check, Comment, Pull, Run
+from .retry import USUAL, Policy
 from .session import Lookup, Session
 from .tokens import Tokens
 
 ACTIONS = "github-actions[bot]"  # who a job's GITHUB_TOKEN is
+OURS = "autoresearch-"  # begins the external id of our check runs: a job of a workflow is one too, and may have the same name
 READ_PULLS, PULLS = "pull-requests: read", "pull-requests: write"
 READ_CHECKS, CHECKS = "checks: read", "checks: write"
 READ_RUNS, RUNS = "actions: read", "actions: write"
@@ -25,24 +27,12 @@ UNFINISHED = ("in_progress", "queued", "pending", "waiting", "requested")
 
 
 class Forge:
-    """One repository ("owner/name") as `tokens` may see it.
+    """One repository ("owner/name") as `tokens` may see it."""
 
-    `patience`: seconds that a call may take with all its waits. `sleep` may raise to end a wait. `note` gets a line for every wait and
-    for what was done without."""
-
-    def __init__(
-        self,
-        repository: str,
-        tokens: Tokens,
-        base_url: str = "https://api.github.com",
-        patience: float = 60.0,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-        note: Callable[[str], None] = lambda text: None,
-    ):
-        self.repository, self._tokens, self._note = repository, tokens, note
-        self._session = Session(repository, tokens, base_url, patience, sleep, clock, note)
-        self._authors: frozenset[str] = frozenset()
+    def __init__(self, repository: str, tokens: Tokens, base_url: str = API, policy: Policy = USUAL):
+        self.repository, self._tokens, self._note = repository, tokens, policy.note
+        self._session = Session(repository, tokens, base_url, policy)
+        self._login = ""
 
     def default_branch(self) -> str:
         return self._session.get("", "read the repository", READ)["default_branch"]
@@ -50,7 +40,7 @@ class Forge:
     def pulls(self, head: str, state: str = "all") -> list[Pull]:
         """Pull requests from the branch `head` of this repository, newest first."""
         items = self._session.items("/pulls", "list pull requests", READ_PULLS, self._from(head, state))
-        return [Pull.read(data) for data in items if _is_from(data, head)]
+        return [pull for pull in map(Pull.read, items) if pull.head == head]
 
     def pull(self, number: int) -> Pull:
         return Pull.read(self._session.get(f"/pulls/{number}", "read the pull request", READ_PULLS))
@@ -60,7 +50,8 @@ class Forge:
 
         `draft` and `labels` are for a new one: what people changed since stays. ForgeError.kind is `empty` where there is no change."""
         wanted = {"head": head, "base": base, "title": title, "body": body, "draft": draft}
-        made = Lookup("/pulls", READ_PULLS, lambda data: _is_from(data, head) and data["base"]["ref"] == base, self._from(head, "open"))
+        same = (head, base)
+        made = Lookup("/pulls", READ_PULLS, lambda data: (Pull.read(data).head, Pull.read(data).base) == same, self._from(head, "open"))
         try:
             pull = Pull.read(self._session.write("POST", "/pulls", "open a pull request", PULLS, wanted, made))
         except ForgeError as error:
@@ -94,11 +85,14 @@ class Forge:
         self._session.write("PATCH", f"/pulls/{number}", "close the pull request", PULLS, {"state": "closed"})
 
     def find_comment(self, number: int, marker: str) -> Comment | None:
-        """The first comment that holds `marker` and was written by this identity or a job's token. Nobody else's is ever taken for ours."""
+        """The first of `find_comments`."""
+        return next(self.find_comments(number, marker), None)
+
+    def find_comments(self, number: int, marker: str) -> Iterator[Comment]:
+        """Comments that hold `marker` and were written by this identity or a job's token. Nobody else's is ever taken for ours."""
         for data in self._session.items(f"/issues/{number}/comments", "list comments", READ_PULLS, {}):
             if marker in (data.get("body") or "") and self._is_ours(data.get("user") or {}):
-                return Comment.read(data)
-        return None
+                yield Comment.read(data)
 
     def write_comment(self, number: int, body: str, id: int | None = None) -> Comment:
         """A new comment, or comment `id` with a new body (a new one where someone deleted it)."""
@@ -115,18 +109,19 @@ class Forge:
     def comment(self, id: int) -> Comment:
         return Comment.read(self._session.get(f"/issues/comments/{id}", "read the comment", READ_PULLS))
 
-    def check(
-        self, sha: str, name: str, title: str, summary: str, text: str = "", conclusion: str = "neutral", id: int | None = None
-    ) -> Check:
-        """A completed check run of commit `sha`, or check run `id` updated. Summary and text: at most 65,535 characters each."""
-        output = {"title": title, "summary": summary, **({"text": text} if text else {})}
+    def check(self, sha: str, name: str, title: str, summary: str, text: str = "", conclusion: str = "neutral") -> Check:
+        """Our completed check run of this name on commit `sha`, written or brought up to date. Summary and text: at most 65,535 characters
+        each."""
+        output = {"title": title, "summary": summary, "text": text}
         body = {"name": name, "status": "completed", "conclusion": conclusion, "output": output}
-        if id is not None:
-            return Check.read(self._session.write("PATCH", f"/check-runs/{id}", "update the check run", CHECKS, body))
-        body |= {"head_sha": sha, "external_id": uuid.uuid4().hex}  # the id tells it from others of the same name
-        query = {"check_name": name, "filter": "all"}
-        path = f"/commits/{sha}/check-runs"
-        made = Lookup(path, READ_CHECKS, lambda data: data["external_id"] == body["external_id"], query, "check_runs")
+        path, query, id = f"/commits/{sha}/check-runs", {"check_name": name}, f"{OURS}{uuid.uuid4().hex}"
+        known = self._session.items(path, "list check runs", READ_CHECKS, query | {"filter": "latest"}, "check_runs")
+        if found := next((data for data in known if self._checked(data)), None):
+            if found["conclusion"] == conclusion and all(_lines(found["output"][key]) == _lines(output[key]) for key in output):
+                return Check.read(found)
+            return Check.read(self._session.write("PATCH", f"/check-runs/{found['id']}", "update the check run", CHECKS, body))
+        made = Lookup(path, READ_CHECKS, lambda data: data["external_id"] == id, query | {"filter": "all"}, "check_runs")
+        body |= {"head_sha": sha, "external_id": id}
         return Check.read(self._session.write("POST", "/check-runs", "write a check run", CHECKS, body, made))
 
     def permission(self, login: str) -> str:
@@ -150,11 +145,11 @@ class Forge:
         made = Lookup(f"{_path(workflow)}/runs", READ_RUNS, lambda data: data["event"] == "workflow_dispatch", query, "workflow_runs")
         self._session.write("POST", f"{_path(workflow)}/dispatches", f"start the workflow {workflow}", RUNS, body, made)
 
-    def running(self, workflow: str) -> list[int]:
-        """Ids of the workflow's runs that are in progress, queued or waiting."""
+    def running(self, workflow: str) -> list[Run]:
+        """The workflow's runs that are in progress, queued or waiting."""
         path, what = f"{_path(workflow)}/runs", f"list runs of the workflow {workflow}"
         pages = [self._session.items(path, what, READ_RUNS, {"status": status}, "workflow_runs") for status in UNFINISHED]
-        return sorted({data["id"] for page in pages for data in page})
+        return sorted({Run.read(data) for page in pages for data in page}, key=lambda run: run.id)
 
     def cancel(self, run_id: int) -> None:
         """Asks GitHub to cancel a run. One that has ended stays as it is."""
@@ -192,10 +187,17 @@ class Forge:
         return replace(pull, labels=(*pull.labels, *(label for label in labels if label not in pull.labels)))
 
     def _is_ours(self, user: Mapping[str, Any]) -> bool:
-        if not self._authors:
-            self._authors = frozenset({ACTIONS, self._tokens.login() or self._viewer()})
-        login = user.get("login", "")
-        return login in self._authors or (user.get("type") == "Bot" and login.removesuffix("[bot]") in self._authors)
+        login, authors = user.get("login", ""), {ACTIONS, self._self()}
+        return login in authors or (user.get("type") == "Bot" and login.removesuffix("[bot]") in authors)
+
+    def _checked(self, data: Mapping[str, Any]) -> bool:
+        """Whether a check run is by this identity: GitHub lets no other change it."""
+        app = data["app"] or {}
+        return (data["external_id"] or "").startswith(OURS) and f"{app.get('slug')}[bot]" == self._self()
+
+    def _self(self) -> str:
+        self._login = self._login or self._tokens.login() or self._viewer()
+        return self._login
 
     def _viewer(self) -> str:
         """Who the token is. GET /user refuses the tokens of jobs and Apps, this does not."""
@@ -209,12 +211,6 @@ class Forge:
 
 def _path(workflow: str) -> str:
     return f"/actions/workflows/{quote(workflow, safe='')}"
-
-
-def _is_from(data: Mapping[str, Any], head: str) -> bool:
-    """Whether a pull request's branch is `head` of the repository itself, not of a fork (None: a deleted one)."""
-    source = data["head"]["repo"]
-    return data["head"]["ref"] == head and source is not None and source["id"] == data["base"]["repo"]["id"]
 
 
 def _lines(text: str | None) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+API = "https://api.github.com"
 NEXT = re.compile(r'<([^>]+)>;\s*rel="next"')
 
 

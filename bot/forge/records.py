@@ -1,4 +1,4 @@
-"""What the bot knows of a pull request, a comment and a check run, read from GitHub's JSON."""
+"""What the bot knows of a pull request, a comment, a check run and a workflow's run, read from GitHub's JSON."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,13 +7,15 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Pull:
-    """`head_sha` is the branch's commit that GitHub shows; `merge_sha` is what the merge made on the base, None unless merged."""
+    """`head` is the branch, empty where it is another repository's; `head_sha` its commit that GitHub shows; `merge_sha` is what the
+    merge made on the base, None unless merged."""
 
     number: int
     url: str
     state: Literal["open", "closed"]
     merged: bool
     draft: bool
+    head: str
     head_sha: str
     base: str
     title: str
@@ -26,12 +28,14 @@ class Pull:
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> "Pull":
         merged = data.get("merged_at") is not None  # `merged` itself is missing in lists
+        source = data["head"]["repo"]  # None: a fork that is deleted
         return cls(
             number=data["number"],
             url=data["html_url"],
             state=data["state"],
             merged=merged,
             draft=bool(data.get("draft")),
+            head=data["head"]["ref"] if source is not None and source["id"] == data["base"]["repo"]["id"] else "",
             head_sha=data["head"]["sha"],
             base=data["base"]["ref"],
             title=data["title"],
@@ -65,3 +69,15 @@ class Check:
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> "Check":
         return cls(data["id"], data.get("html_url") or "")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a workflow. `title` is what its page shows: `run-name:` of the workflow, where it has one."""
+
+    id: int
+    title: str
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> "Run":
+        return cls(data["id"], data.get("display_title") or "")

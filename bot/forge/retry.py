@@ -4,6 +4,7 @@ GitHub's limits: 1,000 calls an hour for a job's token, 80 content writes a minu
 """
 
 import random
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,20 @@ GRACE = 1.0  # a wait as long as the whole patience is still allowed after a req
 
 
 @dataclass(frozen=True)
+class Policy:
+    """`patience`: seconds that one call may take with all its waits. What `sleep` raises ends the call. `note` gets a line for every wait
+    and for what was done without."""
+
+    patience: float = 60.0
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    note: Callable[[str], None] = lambda text: None
+
+
+USUAL = Policy()
+
+
+@dataclass(frozen=True)
 class Trouble:
     """Something that may pass. `wait` in seconds as GitHub told; None: our own backoff."""
 
@@ -29,45 +44,35 @@ class Trouble:
 class Pace:
     """Counts calls and writes by the given clock and holds back what would be too many."""
 
-    def __init__(self, patience: float, sleep: Callable[[float], None], clock: Callable[[], float]):
-        self.patience, self.sleep, self.clock = patience, sleep, clock
+    def __init__(self, policy: Policy):
+        self.policy = policy
         self._calls: deque[float] = deque(maxlen=1000)
         self._writes: deque[float] = deque(maxlen=500)
 
     def admit(self, call: Call) -> None:
         """Returns when `call` may be made, and counts it. ForgeError when that is further away than the patience."""
         wait = max(self._wait(self._calls, CALLS), self._wait(self._writes, WRITES) if call.writes else 0.0)
-        if wait > self.patience:
+        if wait > self.policy.patience:
             text = f"cannot {call.what} yet: GitHub's limit of calls is used up, the next is possible in {wait / 60:.0f} min"
             raise ForgeError(f"{text}. Nothing is lost, the next run tries again", "limit")
         if wait > 0:
-            self.sleep(wait)
-        now = self.clock()
+            self.policy.sleep(wait)
+        now = self.policy.clock()
         self._calls.append(now)
         if call.writes:
             self._writes.append(now)
 
     def _wait(self, made: deque[float], limits: list[tuple[int, float]]) -> float:
-        now = self.clock()
+        now = self.policy.clock()
         return max([made[-most] + within - now for most, within in limits if len(made) >= most], default=0.0)
 
 
 class Retry:
-    """`send` makes one request, `renew` says whether there is a new token after a 401. `patience`: seconds that one call may take
-    with all its waits. `note` gets a line for each wait; what `sleep` raises ends the call."""
+    """`send` makes one request, `renew` says whether there is a new token after a 401."""
 
-    def __init__(
-        self,
-        send: Callable[[Call], Answer],
-        renew: Callable[[], bool],
-        patience: float,
-        sleep: Callable[[float], None],
-        clock: Callable[[], float],
-        note: Callable[[str], None],
-    ):
-        self._send, self._renew = send, renew
-        self.patience, self.sleep, self.clock, self.note = patience, sleep, clock, note
-        self.pace = Pace(patience, sleep, clock)
+    def __init__(self, send: Callable[[Call], Answer], renew: Callable[[], bool], policy: Policy):
+        self._send, self._renew, self.policy = send, renew, policy
+        self.pace = Pace(policy)
 
     def once(self, call: Call) -> Answer:
         """A single try, counted; raises what `send` raises."""
@@ -78,7 +83,7 @@ class Retry:
         """The answer to `call`; ForgeError when there is none to be had.
 
         `lookup` (by `once`) finds what an earlier try made although its answer was lost: such a call is not made again."""
-        started, tries, doubtful, renewed = self.clock(), 0, False, False
+        started, tries, doubtful, renewed = self.policy.clock(), 0, False, False
         while True:
             try:
                 found = lookup() if doubtful else None
@@ -100,21 +105,21 @@ class Retry:
             tries += 1
 
     def _wait(self, call: Call, trouble: Trouble, refused: Refused | None, started: float, tries: int) -> None:
-        left = self.patience - (self.clock() - started)
+        left = self.policy.patience - (self.policy.clock() - started)
         wait = trouble.wait
         if wait is None:
             wait = min(random.uniform(0.5, 1.0) * min(LONGEST, FIRST * 2 ** min(tries, 9)), max(left, 0.0))
         if wait > left + GRACE or left <= 0:
             raise self._exhausted(call, trouble, refused, wait)
-        self.note(f"GitHub: {quoted(trouble.text)}; trying again in {wait:.1f} s to {call.what}")
-        self.sleep(wait)
+        self.policy.note(f"GitHub: {quoted(trouble.text)}; trying again in {wait:.1f} s to {call.what}")
+        self.policy.sleep(wait)
 
     def _exhausted(self, call: Call, trouble: Trouble, refused: Refused | None, wait: float) -> ForgeError:
         status, said = (refused.answer.status, refused.answer.said) if refused else (0, "")
         if trouble.limit:
             text = f"cannot {call.what}: {quoted(trouble.text)}; it asks to wait {wait:.0f} s, which is longer than this may take"
             return ForgeError(f"{text}. Nothing is lost, the next run tries again", "limit", status, said)
-        text = f"cannot {call.what}: {quoted(trouble.text)}, for {self.patience:.0f} s. Nothing is lost, the next run tries again"
+        text = f"cannot {call.what}: {quoted(trouble.text)}, for {self.policy.patience:.0f} s. Nothing is lost, the next run tries again"
         return ForgeError(f"{text}; check the network and githubstatus.com", "network", status, said)
 
 

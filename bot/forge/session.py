@@ -1,7 +1,6 @@
 """Reading and writing one repository through the retry policy: pages are followed, and nothing is created twice."""
 
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,8 +8,8 @@ from typing import Any
 
 from bot.errors import UsageError
 
-from .call import Answer, Call
-from .retry import Retry
+from .call import API, Answer, Call
+from .retry import USUAL, Policy, Retry
 from .tokens import Tokens
 
 SLACK = 2.0  # seconds: GitHub's times are whole seconds, and its clocks differ a little
@@ -30,25 +29,16 @@ class Lookup:
 class Session:
     """Paths are relative to the repository; `what` and `needs` as in `Call`, `key` names the list in an answer that is not one itself."""
 
-    def __init__(
-        self,
-        repository: str,
-        tokens: Tokens,
-        base_url: str = "https://api.github.com",
-        patience: float = 60.0,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-        note: Callable[[str], None] = lambda text: None,
-    ):
+    def __init__(self, repository: str, tokens: Tokens, base_url: str = API, policy: Policy = USUAL):
         from .http import Current, Http
 
         if not re.fullmatch(r"[A-Za-z0-9_-]+/(?!\.+$)[\w.-]+", repository, re.ASCII):
             raise UsageError(f"repository must be owner/name, not {repository!r}")
         if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", base_url):
             raise UsageError(f"the API's URL must be http(s)://host, not {base_url!r}")
-        self.repository, self._clock = repository, clock
-        http = Http(base_url.rstrip("/"), Current(tokens), patience)
-        self._retry = Retry(http.send, tokens.renew, patience, sleep, clock, note)
+        self.repository, self._clock = repository, policy.clock
+        http = Http(base_url.rstrip("/"), Current(tokens), policy.patience)
+        self._retry = Retry(http.send, tokens.renew, policy)
 
     def get(self, path: str, what: str, needs: str) -> Any:
         return self._retry.run(self._call("GET", path, what, needs)).data

@@ -1,15 +1,13 @@
 """Where a token comes from: one that was given, or a GitHub App's, made anew before it expires. In memory only, in no text."""
 
-import time
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol
 
 from bot.errors import UsageError
 
-from .call import Call
+from .call import API, Call
 from .errors import ForgeError, quoted
-from .retry import Retry
+from .retry import USUAL, Policy, Retry
 
 EARLY = 300.0  # seconds before its end that a token is renewed: a long push must not outlive it
 
@@ -49,22 +47,12 @@ class Fixed:
 class App:
     """Installation tokens of a GitHub App for one repository; each lives an hour. UsageError when id or key cannot be right."""
 
-    def __init__(
-        self,
-        app_id: str,
-        private_key: str,
-        repository: str,
-        base_url: str = "https://api.github.com",
-        patience: float = 60.0,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-        note: Callable[[str], None] = lambda text: None,
-    ):
+    def __init__(self, app_id: str, private_key: str, repository: str, base_url: str = API, policy: Policy = USUAL):
         from .http import Http, signer
 
-        self.repository, self._clock = repository, clock
-        http = Http(base_url, signer(app_id, private_key), patience)
-        self._retry = Retry(http.send, lambda: False, patience, sleep, clock, note)
+        self.repository, self._clock = repository, policy.clock
+        http = Http(base_url, signer(app_id, private_key), policy.patience)
+        self._retry = Retry(http.send, lambda: False, policy)
         self._installation: dict[str, Any] = {}
         self._token, self._until = "", 0.0
 

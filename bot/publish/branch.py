@@ -1,13 +1,19 @@
-"""The code branch `autoresearch/<name>`: pushed with a lease, and never over anything that we did not put there."""
+"""The code branch `autoresearch/<name>`: pushed with a lease, and never over anything that we did not put there.
+
+With it goes a log of what was pushed (`bot.marks`), so that every clone knows whether people moved the branch since.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from bot.errors import AutoresearchError
 from bot.gitobjects import Objects
 from bot.gitrepo import GitRepo
 from bot.history import History
+from bot.marks import Marks
 from bot.publish.vet import check_branch
 from bot.remote import Remote, RemoteError
+from bot.written import Written
 
 if TYPE_CHECKING:
     from bot.settings import Settings
@@ -29,57 +35,107 @@ class Pushed:
 
 
 def remote_tip(remote: Remote, repo: GitRepo, settings: "Settings", patience: float = 0.0) -> str | None:
-    """Where the remote's branch is, its commits fetched (`refs/autoresearch/remote/<name>`); None where there is none."""
-    ref = f"refs/heads/{settings.branch}"
-    sha = remote.refs(ref, patience).get(ref)
-    if not sha or repo.resolve(sha):
-        return sha
-    kept = f"refs/autoresearch/remote/{settings.name}"
-    remote.fetch({ref: kept}, patience)
-    return repo.resolve(kept)
+    """Where the remote's branch is, its commits fetched (`refs/autoresearch/remote/<name>`) and its log; None where there is none."""
+    branch, marks, kept = f"refs/heads/{settings.branch}", Marks(repo, settings), f"refs/autoresearch/remote/{settings.name}"
+    found = remote.refs(f"refs/*autoresearch/*{settings.name}", patience)
+    here = {branch: kept, marks.ref: marks.ref}
+    if wanted := {ref: here[ref] for ref in here if ref in found and not repo.resolve(found[ref])}:
+        remote.fetch(wanted, patience)
+    marks.take(repo.resolve(marks.ref) if marks.ref in wanted else found.get(marks.ref))
+    return repo.resolve(kept) if branch in wanted else found.get(branch)
 
 
-def push_code(remote: Remote, repo: GitRepo, settings: "Settings", history: History, recorded: str | None, patience: float = 0.0) -> Pushed:
-    """Brings the remote's branch to the champion. `recorded`: the sha that the record says we pushed last, for a clone that never did.
+def known_there(repo: GitRepo, settings: "Settings", there: str | None) -> list[str]:
+    """Commits with all below them that the remote has: its branch, and what was pushed to it before."""
+    return [sha for sha in (there, Marks(repo, settings).log) if sha]
+
+
+def bring_branch(remote: Remote, repo: GitRepo, settings: "Settings", history: History, patience: float = 0.0) -> None:
+    """What others made of the remote's branch, on to ours, for `bot.follow` to read. AutoresearchError where people changed both."""
+    tip, marks, local = remote_tip(remote, repo, settings, patience), Marks(repo, settings), repo.resolve(f"refs/heads/{settings.branch}")
+    if not tip or tip == local:
+        return
+    moved_on = marks.since(history, tip) if tip in history.trail else None
+    if not moved_on and (tip in history.trail or local and repo.ancestor(tip, local)):
+        return  # we have all of it, if not on the branch yet
+    written, known = Written(repo), [sha for sha in history.trail if repo.resolve(sha)]
+    if local and not all(written.bot(sha) for sha, _ in written.objects.parents(local, tip, *known)):
+        raise AutoresearchError(f"{settings.branch} was changed here and on the remote ({local[:12]}, {tip[:12]}); put the two together")
+    if moved_on:
+        marks.leave(moved_on)
+    base = f"refs/heads/{history.opened.base_branch}" if history.opened else ""
+    if base and remote.refs(base, patience):  # it may have moved since the checkout, and be merged already
+        remote.fetch({base: marks.base_ref}, patience)
+    repo.move_branch(settings.branch, tip, local)
+
+
+def push_code(remote: Remote, repo: GitRepo, settings: "Settings", history: History, patience: float = 0.0) -> Pushed:
+    """Brings the remote's branch to the champion.
 
     AutoresearchError for commits that may not be pushed (`check_branch`), RemoteError for a remote that does not take them."""
     for round in range(ROUNDS):
         there = remote_tip(remote, repo, settings, patience)
         try:
-            return _push(remote, repo, settings, history, recorded, there, patience)
+            return _push(remote, repo, settings, history, there, patience)
         except RemoteError as error:
             if error.kind != "moved" or round == ROUNDS - 1:
                 raise
     raise AssertionError("unreachable")
 
 
-def _push(
-    remote: Remote, repo: GitRepo, settings: "Settings", history: History, recorded: str | None, there: str | None, patience: float
-) -> Pushed:
-    head, objects = history.champion_sha, Objects(repo)
-    last, intent = (f"refs/autoresearch/{what}/{settings.name}" for what in ("pushed", "pushing"))
-    ours = [repo.resolve(last), repo.resolve(intent), recorded]
-    if there and there != head and not is_ours(there, history, ours):
-        return Pushed("foreign", head, there, foreign(objects, history, head, there, ours))
-    if head == history.base:  # pushing the base itself would make an open pull request look merged
+def _push(remote: Remote, repo: GitRepo, settings: "Settings", history: History, there: str | None, patience: float) -> Pushed:
+    head, marks = history.champion_sha, Marks(repo, settings)
+    intent = f"refs/autoresearch/pushing/{settings.name}"
+    ours = [repo.resolve(marks.pushed_ref), repo.resolve(intent)]
+    if there and there != head and not is_ours(there, history, marks, ours):
+        return Pushed("foreign", head, there, foreign(repo, history, head, there, ours))
+    if there and (there == head or head == history.base):
+        _note(remote, marks, there, patience)
+    if there != head and head == history.base:  # pushing the base itself would make an open pull request look merged
         return Pushed("nothing", head, there)
-    check_branch(repo, settings, history.base, head, [there] if there else [])
+    check_branch(repo, settings, history.base, head, known_there(repo, settings, there))
     if there != head:
         repo._git("update-ref", intent, head)  # before the push: a kill after it, and the remote is where we said
-        remote.push(head, f"refs/heads/{settings.branch}", there, patience)
-    repo._git("update-ref", last, head)
+        _together(remote, marks, head, f"refs/heads/{settings.branch}", there, patience)
+    repo._git("update-ref", marks.pushed_ref, head)
     repo._try("update-ref", "-d", intent)
     return Pushed("same" if there == head else "pushed", head, there)
 
 
-def is_ours(there: str, history: History, ours: list[str | None]) -> bool:
-    """Whether we put the remote's branch at `there`: the last push, or a champion since. Back at an older one it was someone else."""
-    if there in ours or there in history.former:
-        return True
-    known = max((history.champions.index(sha) for sha in ours if sha in history.champions), default=-1)
-    return there in history.champions and history.champions.index(there) >= known
+def _together(remote: Remote, marks: Marks, head: str, branch: str, there: str | None, patience: float) -> None:
+    """The branch and its log. A server that takes no such log gets the branch alone."""
+    entry = marks.entry(head)
+    try:
+        remote.push(head, branch, there, patience, {marks.ref: (entry, marks.log)})
+    except RemoteError as error:
+        if error.kind not in ("refused", "other"):
+            raise
+        return remote.push(head, branch, there, patience)
+    return marks.take(entry)
 
 
-def foreign(objects: Objects, history: History, head: str, there: str, ours: list[str | None]) -> tuple[str, ...]:
-    known = [sha for sha in {head, history.base, *history.former, *filter(None, ours)} if objects.repo.resolve(sha)]
-    return tuple(sha for sha, _ in objects.parents(there, *known))
+def _note(remote: Remote, marks: Marks, there: str, patience: float) -> None:
+    """Writes down that the record has what others put there."""
+    if marks.last == there:
+        return
+    entry = marks.entry(there)
+    try:
+        remote.push(entry, marks.ref, marks.log, patience)
+    except RemoteError as error:
+        if error.kind not in ("refused", "other"):
+            raise
+        return
+    marks.take(entry)
+
+
+def is_ours(there: str, history: History, marks: Marks, ours: list[str | None]) -> bool:
+    """Whether nobody else put the remote's branch at `there`: it is where the record says that it was, and people did not move it back.
+    `ours`: what this clone pushed last or was about to push, of which the record may have lost the line."""
+    if there in history.trail:
+        return not marks.since(history, there)
+    return there in ours and marks.last in (None, *ours)
+
+
+def foreign(repo: GitRepo, history: History, head: str, there: str, ours: list[str | None]) -> tuple[str, ...]:
+    known = [sha for sha in {head, history.base, *history.trail, *filter(None, ours)} if sha != there and repo.resolve(sha)]
+    return tuple(sha for sha, _ in Objects(repo).parents(there, *known))

@@ -7,21 +7,24 @@ may not write to the repository is refused, and so is everybody while GitHub doe
 import json
 import re
 import time
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bot import orders
+from bot import checks, orders
 from bot.action.log import LOG
 from bot.errors import AutoresearchError, UsageError
+from bot.forge.records import Pull
 from bot.history import History
 from bot.orders import Order
 from bot.publish import restore
 from bot.publish.doors import Doors, open_doors
 from bot.publish.lay import CONTROL
-from bot.report import facts
-from bot.report.text import md
+from bot.publish.replies import reply
+from bot.publish.workflows import PREFIX, Workflows
+from bot.report import facts, tally
 
 if TYPE_CHECKING:
     from bot.action.inputs import Inputs
@@ -30,12 +33,11 @@ if TYPE_CHECKING:
 
 RECENT = 3600.0  # seconds after which `stop` is not meant for what runs now
 WRITERS = ("admin", "maintain", "write")
-LISTED = 20  # commands in the reply, the newest first
-ROW = re.compile(r"^- .*$", re.MULTILINE)
 
 
 def comment(inputs: "Inputs", settings: "Settings", outputs: "Outputs") -> int:
-    """Exit code 0 for whatever is not for us, or was done; 1 where it was refused for the asker, so that the job shows it."""
+    """Exit code 0 for whatever is not for us, or was done; 1 where it was refused for the asker, so that the job shows it. What GitHub
+    does not do is said in the reply, and raised."""
     outputs.set(status="no-improvement", branch=settings.branch)
     asked = event(inputs)
     if not asked or not re.match(r"/autoresearch\b", asked["text"].strip()):
@@ -44,13 +46,21 @@ def comment(inputs: "Inputs", settings: "Settings", outputs: "Outputs") -> int:
         print(f"dry run: {asked['login']} asks {asked['text'].strip()!r}; nothing is written", flush=True)
         return 0
     doors, id, login = open_doors(inputs, settings), asked["comment"], asked["login"]
-    if not any(pull.number == asked["pull"] for pull in doors.forge.pulls(settings.branch)):
-        LOG.warning(f"#{asked['pull']} is no pull request from {settings.branch} of this repository: nothing was done")
+    name = research(doors.forge.pull(asked["pull"]))
+    if not name or inputs.name not in ("", name):
+        LOG.warning(f"#{asked['pull']} is no pull request of {inputs.name or 'a research'} of this repository: nothing was done")
         return 0
     if doors.forge.permission(login) not in WRITERS:
         doors.forge.react(id, "-1")
         LOG.error(f"{login} may not write to this repository: nothing was done")
         return 1
+    workflows = Workflows(doors.forge, inputs.workflow, name, settings.name)
+    if name != settings.name:
+        settings, doors = settings.model_copy(update={"name": name}), replace(doors, ledger=doors.ledger.of(name))
+        outputs.set(branch=settings.branch)
+        if not begun(doors):
+            LOG.warning(f"there is no research {name} on the ledger branch: nothing was done")
+            return 0
     found = orders.parse(asked["text"])
     if not found:
         doors.forge.react(id, "confused")
@@ -58,8 +68,27 @@ def comment(inputs: "Inputs", settings: "Settings", outputs: "Outputs") -> int:
         return 0
     doors.forge.react(id, "eyes")
     order = Order(id, asked["at"], login, *found)
-    reply(doors, settings, asked, perform(doors, inputs, settings, order), orders.HELP if order.command == "help" else "")
+    try:
+        said = perform(doors, workflows, settings, order)
+    except AutoresearchError as error:
+        reply(doors, settings, asked, f"not done: {error}")
+        raise
+    reply(doors, settings, asked, said, orders.HELP if order.command == "help" else "")
     return 0
+
+
+def research(pull: Pull) -> str:
+    """The name of the research whose branch a pull request is from; empty where it is none's, or a fork's."""
+    try:
+        return checks.branch_component(pull.head.removeprefix(PREFIX)) if pull.head.startswith(PREFIX) else ""
+    except ValueError:
+        return ""
+
+
+def begun(doors: Doors) -> bool:
+    """Whether the ledger branch knows the research: anybody may name a branch so."""
+    doors.ledger.fetch(doors.remote)
+    return doors.ledger.name in doors.ledger.names()
 
 
 def event(inputs: "Inputs") -> dict[str, Any] | None:
@@ -80,7 +109,7 @@ def event(inputs: "Inputs") -> dict[str, Any] | None:
         raise UsageError(f"{what}; use the action in a workflow") from error
 
 
-def perform(doors: Doors, inputs: "Inputs", settings: "Settings", order: Order) -> str:
+def perform(doors: Doors, workflows: Workflows, settings: "Settings", order: Order) -> str:
     """One sentence for the reply."""
     if order.command == "help":
         return "these are the commands:"
@@ -89,11 +118,9 @@ def perform(doors: Doors, inputs: "Inputs", settings: "Settings", order: Order) 
     if order.command not in ("stop", "continue"):
         write(doors, settings, order)
         return "noted for the proposer" if order.command == "focus" else "the night does it between two experiments, or the next one first"
-    running = doors.forge.running(inputs.workflow)
+    running = workflows.running()
     if order.command == "continue" and not running:
-        given = {"max-experiments": order.argument} if order.argument else {}
-        doors.forge.dispatch(inputs.workflow, doors.forge.default_branch(), given)
-        return f"started {inputs.workflow}"
+        return f"started {workflows.start(order.argument)}"
     write(doors, settings, order)
     if order.command == "continue":
         return f"{order.argument} more experiments in the running night" if order.argument else "a night is running already"
@@ -101,7 +128,9 @@ def perform(doors: Doors, inputs: "Inputs", settings: "Settings", order: Order) 
         return "not done: that was asked for too long ago"
     for id in running:
         doors.forge.cancel(id)
-    return "stopping the night; what it measured counts" if running else "nothing is running"
+    if not running:
+        return f"{' and '.join(workflows.files)}: nothing is running; a night elsewhere ends before its next experiment"
+    return "stopping the night; what it measured counts"
 
 
 def write(doors: Doors, settings: "Settings", order: Order) -> None:
@@ -122,18 +151,4 @@ def status(doors: Doors, settings: "Settings") -> str:
     known = max((History.fold(restore.events(data), curves=False) for data in files if data), key=lambda h: h.last_at, default=None)
     if not known:
         return "there is no record of this research on the ledger branch yet"
-    counts = ", ".join(f"{count} {status}" for status, count in sorted(known.counts().items()) if status != "baseline")
-    return f"{facts.headline(known)} Experiments: {counts or 'none yet'}."
-
-
-def reply(doors: Doors, settings: "Settings", asked: dict[str, Any], said: str, more: str = "") -> None:
-    """One comment for all commands, edited: the newest on top, then `more` of our own text. That it cannot be written undoes nothing."""
-    mark = f"<!-- autoresearch:commands:{settings.name} -->"
-    try:
-        found = doors.forge.find_comment(asked["pull"], mark)
-        row = f"- {md(asked['text'].strip(), 120)} ({md(asked['login'], 40)}): {md(said, 400)}"
-        rows = [row, *(ROW.findall(found.body) if found else [])][:LISTED]
-        parts = ["**Commands**", "\n".join(rows), more.replace("\n", "<br>\n"), mark]
-        doors.forge.write_comment(asked["pull"], "\n\n".join(part for part in parts if part), found.id if found else None)
-    except AutoresearchError as error:
-        LOG.warning(f"the reply was not written: {error}")
+    return f"{facts.headline(known)} Experiments: {tally.everything(known)}."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bot.action.log import LOG
 from bot.errors import UsageError
 from bot.forge.api import Forge
+from bot.forge.retry import Policy
 from bot.forge.tokens import App, Fixed, Tokens
 from bot.gitrepo import GitRepo
 from bot.publish.ledgerbranch import LedgerBranch
@@ -38,9 +39,10 @@ def open_doors(inputs: "Inputs", settings: "Settings", limit: float = LONG, pati
     job, repo = inputs.job, GitRepo(settings.root)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", job.repository):
         raise UsageError("GITHUB_REPOSITORY: not set, so nothing says which repository to publish to; use the action in a workflow")
-    tokens = Masked(make_tokens(inputs, patience))
+    policy = Policy(patience, note=LOG.warning)
+    tokens = Masked(make_tokens(inputs, policy))
     remote = Remote(repo, f"{job.server_url}/{job.repository}.git", tokens.current, limit)
-    forge = Forge(job.repository, tokens, job.api_url, patience, note=LOG.warning)
+    forge = Forge(job.repository, tokens, job.api_url, policy)
     return Doors(repo, remote, LedgerBranch(repo, settings.name, worker_name()), forge)
 
 
@@ -64,10 +66,10 @@ class Masked:
         return self.tokens.login()
 
 
-def make_tokens(inputs: "Inputs", patience: float) -> Tokens:
+def make_tokens(inputs: "Inputs", policy: Policy) -> Tokens:
     key, token = (secret.get_secret_value() for secret in (inputs.app_private_key, inputs.github_token))
     if key:
-        return App(inputs.app_id, key, inputs.job.repository, inputs.job.api_url, patience)
+        return App(inputs.app_id, key, inputs.job.repository, inputs.job.api_url, policy)
     if not token:
         raise UsageError("github-token: empty; leave it out to take the job's own, or give one that may write contents and pull requests")
     return Fixed(token)

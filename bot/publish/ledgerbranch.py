@@ -2,7 +2,7 @@
 
 `<name>/<worker>.jsonl` are the events, `<name>/control.jsonl` is what humans asked for, `<name>/patches/` every diff, and beside them the
 report, the plot and results.tsv. Nothing is checked out: commits are made from objects, on a local ref that always holds all that the
-remote had when it was last seen, and ours on top (`bot.publish.lay`).
+remote had when it was last seen, and ours on top (`bot.publish.lay`). What ours makes superfluous goes (`bot.publish.outgrown`).
 """
 
 import random
@@ -15,6 +15,7 @@ from bot.errors import AutoresearchError
 from bot.gitobjects import Objects
 from bot.gitrepo import GitRepo
 from bot.publish.lay import CONTROL, lay
+from bot.publish.outgrown import outgrown
 from bot.publish.restore import bring_back
 from bot.remote import Remote, RemoteError
 from bot.report import files
@@ -36,6 +37,10 @@ class LedgerBranch:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", worker) or worker == CONTROL.removesuffix(".jsonl"):
             raise AutoresearchError(f"{worker!r} cannot name a worker's file; use letters, digits, `-` and `_`, such as `gpu-1`")
         self.repo, self.name, self.worker, self.objects = repo, name, worker, Objects(repo)
+
+    def of(self, name: str) -> "LedgerBranch":
+        """The same branch, for another research."""
+        return LedgerBranch(self.repo, name, self.worker)
 
     @property
     def tip(self) -> str | None:
@@ -145,6 +150,8 @@ class LedgerBranch:
         new = {path: data for path, data in ours.items() if path not in have or have[path].id != self.objects.id(data)}
         laid = lay(new, have.__contains__, lambda path: self.objects.read([have[path].id])[have[path].id], self.worker)
         tree = self.objects.tree(tip, laid)
+        if gone := outgrown(self.objects, laid, have, tree):
+            tree = self.objects.graft(tree, dict.fromkeys(gone))
         if tip and tree == self.repo.tree_of(tip):
             return tip
         return self.repo.commit_tree(tree, tip, message, at)

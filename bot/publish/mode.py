@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from bot import kept, orders
+from bot import elsewhere, kept, orders
 from bot.action import facts, summary
 from bot.action import run as research
 from bot.action.log import LOG
@@ -17,8 +17,8 @@ from bot.gitrepo import GitRepo
 from bot.history import History
 from bot.loop import Night, run_loop
 from bot.orders import Order
-from bot.publish import bundle, pull
-from bot.publish.branch import Pushed, push_code, remote_tip
+from bot.publish import bundle, pull, replies
+from bot.publish.branch import Pushed, bring_branch, known_there, push_code, remote_tip
 from bot.publish.doors import PATIENCE, Doors, open_doors, worker_name
 from bot.publish.lay import CONTROL
 from bot.publish.ledgerbranch import LedgerBranch
@@ -51,11 +51,27 @@ def run(inputs: "Inputs", settings: "Settings", outputs: "Outputs") -> int:
 
 
 def everything(inputs: "Inputs", settings: "Settings", outputs: "Outputs") -> int:
-    """Both in one job. The exit code is the night's, or 1 where that is 0 and publishing failed: then the next run publishes it."""
+    """Both in one job. The exit code is the night's, or 1 where that is 0 and publishing failed: then the next run publishes it.
+
+    A night that ends by an error has found things too. One that a signal ends has seconds: action.yml's last step publishes it."""
     doors, each = open_doors(inputs, settings, QUICK, patience=0.0), inputs.push == "each" and not inputs.dry_run
     before(doors, settings)
-    code = research.run(inputs, settings, outputs, lambda night: work(night, doors, each))
+    known = recorded(settings)
+    try:
+        code = research.run(inputs, settings, outputs, lambda night: work(night, doors, each))
+    except StopNow:
+        raise
+    except AutoresearchError:
+        if recorded(settings) > known:
+            attempt("publish what is recorded", lambda: publish(inputs, settings, outputs))
+        raise
     return code or publish(inputs, settings, outputs)
+
+
+def recorded(settings: "Settings") -> int:
+    """Bytes of this machine's record."""
+    path = files.ledger(settings).path
+    return path.stat().st_size if path.exists() else 0
 
 
 def before(doors: Doors | None, settings: "Settings") -> None:
@@ -106,8 +122,8 @@ def asked(doors: Doors, settings: "Settings") -> list[Order]:
 
 def publish(inputs: "Inputs", settings: "Settings", outputs: "Outputs") -> int:
     """What a run handed over in `publication`, else what the state folder holds: pushed, and shown in the pull request."""
-    doors = open_doors(inputs, settings)
-    history, problems, found = handed_over(doors, inputs, settings) if inputs.publication else own(doors, settings)
+    doors, handed = open_doors(inputs, settings), inputs.publication and inputs.mode == "publish"
+    history, problems, found = handed_over(doors, inputs, settings) if handed else own(doors, settings)
     facts.fill(outputs, settings, history)
     if inputs.mode == "publish":
         outputs.set(status="improved" if facts.gained(history) else "no-improvement")
@@ -119,10 +135,12 @@ def publish(inputs: "Inputs", settings: "Settings", outputs: "Outputs") -> int:
         write_summary(inputs, text.summary(history, problems, settings, links))
     newest = pull.newest(doors, settings)
     outputs.set(pr_operation="none", **({"pr_number": newest.number, "pr_url": newest.url} if newest else {}))
+    if newest:
+        replies.settle(doors, settings, history, newest.number)
     if newest and (done := pull.settled(newest, history, doors.repo)):
         LOG.warning(done)
         return 0
-    pushed = push_code(doors.remote, doors.repo, settings, history, None, PATIENCE)
+    pushed = push_code(doors.remote, doors.repo, settings, history, PATIENCE)
     tell(pushed, settings)
     if pushed.status == "foreign":  # what the pull request shows is theirs until the next run has built on it
         return 0
@@ -135,7 +153,7 @@ def publish(inputs: "Inputs", settings: "Settings", outputs: "Outputs") -> int:
 
 def handed_over(doors: Doors, inputs: "Inputs", settings: "Settings") -> Published:
     there = remote_tip(doors.remote, doors.repo, settings, PATIENCE)
-    received = bundle.read(doors.repo, inputs.publication, settings, [there] if there else [])
+    received = bundle.read(doors.repo, inputs.publication, settings, known_there(doors.repo, settings, there))
     history, said = received.history, received.results.base_branch
     if history.opened and history.opened.base_branch != said:  # the pull request goes to the branch that was checked, and to no other
         raise AutoresearchError(f"the record began on {history.opened.base_branch!r}, and results.json says {said!r}; nothing was pushed")
@@ -154,16 +172,15 @@ def bring(doors: Doors, settings: "Settings", patience: float) -> None:
         print(did, flush=True)
     bundles = doors.ledger.contents(settings.name, ".bundle")
     attempt("bring the kept commits back", lambda: kept.recall_from(doors.repo, settings, bundles))
-    tip, branch, repo = remote_tip(doors.remote, doors.repo, settings, patience), settings.branch, doors.repo
-    local = repo.resolve(f"refs/heads/{branch}")
-    if tip and tip != local and not (local and repo.ancestor(tip, local)):
-        repo.move_branch(branch, tip, local)  # `bot.follow` adopts it, and applies again what was kept here beside it
+    records = doors.ledger.contents(settings.name, ".jsonl")
+    attempt("write down what other workers have learned", lambda: elsewhere.write(settings, records))
+    bring_branch(doors.remote, doors.repo, settings, History.fold(files.ledger(settings).events(), curves=False), patience)
 
 
 def send(doors: Doors, settings: "Settings", history: History, patience: float) -> None:
     """The record and the kept changes, as they are."""
     deliver(doors, settings, doors.ledger.collect(settings), patience)
-    tell(push_code(doors.remote, doors.repo, settings, history, None, patience), settings)
+    tell(push_code(doors.remote, doors.repo, settings, history, patience), settings)
 
 
 def deliver(doors: Doors, settings: "Settings", found: dict[str, bytes], patience: float) -> str:

@@ -2,9 +2,12 @@
 
 from functools import cached_property
 
+from bot.accounts import is_given
 from bot.history import History
 from bot.records import Drift, Experiment
-from bot.stack import RATE, Label, Stack
+from bot.report.text import plural
+from bot.stack import Stack
+from bot.worth import RATE, Label
 
 NULL_KEPT = 0.01  # of the changes without any effect the search keeps at most this share (benchmarks/decide.py)
 MARK = "†"  # behind the number of an experiment that was decided during a drift
@@ -23,7 +26,7 @@ class Decisions:
     @cached_property
     def labels(self) -> dict[int, Label]:
         """id -> how each kept change ends."""
-        return self.stack.labels() if self.history.keeps else {}
+        return self.stack.labels() if self.history.listed else {}
 
     @property
     def partly(self) -> dict[int, tuple[int, ...]]:
@@ -36,8 +39,8 @@ class Decisions:
 
     @property
     def tested(self) -> int:
-        """Experiments that the evidence decided and that had to gain, failures not counted."""
-        decided = (e for e in self.history.experiments.values() if e.status in ("keep", "discard"))
+        """Experiments that the evidence decided and that had to gain: no failures, and nothing that was given."""
+        decided = (e for e in self.history.experiments.values() if e.status in ("keep", "discard") and not is_given(e))
         return sum(not (e.proposal and e.proposal.shorter) for e in decided)
 
     @property
@@ -48,7 +51,7 @@ class Decisions:
     def false_keeps_text(self) -> str:
         tested, confirmed = self.tested, sum(label.status == "confirmed" for label in self.labels.values())
         text = (
-            f"Of {tested} change{'s' * (tested != 1)} that had to gain, at most about {_few(self.false_keeps)} keeps are expected to be "
+            f"Of {plural(tested, 'change')} that had to gain, at most about {_few(self.false_keeps)} keeps are expected to be "
             f"false: the search keeps no more than {100 * NULL_KEPT:.0f} % of the changes that do nothing."
         )
         share = f" Of the {confirmed} labelled confirmed, no more than {100 * RATE:.0f} % are expected to be (Benjamini and Hochberg)."
@@ -56,7 +59,7 @@ class Decisions:
 
     def during(self, drift: Drift) -> list[int]:
         """Experiments that were decided between the champion's last run as before and the drift's discovery."""
-        decided = (e for e in self.history.experiments.values() if e.id and e.verdict)
+        decided = (e for e in self.history.experiments.values() if e.id and e.verdict and not is_given(e))
         return sorted(e.id for e in decided if drift.since < e.verdict.at <= drift.at)
 
     @cached_property

@@ -8,14 +8,11 @@ from statistics import fmean
 
 from bot.history import History
 from bot.records import Experiment, Measurement
-from bot.report.allocation import FAILURES
+from bot.report import tally
 from bot.report.decisions import Decisions
-from bot.report.text import Scale
+from bot.report.text import Scale, plural
 from bot.stack import LOOK
 from bot.stats import Noise, compare, squares, variance
-
-STATUSES = ("keep", "discard", *FAILURES, "stopped", "running")
-ENDING = ("baseline", "champion", "screen", "confirm", "retest", "final")  # roles whose failure is the experiment's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,32 +128,6 @@ def standing(history: History, known: Decisions | None = None) -> float | None:
     return fmean(m.value for m in runs[-1]) if runs else history.best
 
 
-def counted(status: str, count: int) -> str:
-    """`3 keep`. An experiment that the night's end interrupted is not one whose run was stopped early."""
-    return f"{count} {status}{' (to be continued)' if status == 'stopped' else ''}"
-
-
-def values(experiment: Experiment, context: str, *roles: str) -> list[float]:
-    runs = (m for m in experiment.runs(*roles) if m.outcome == "ok" and m.value is not None and m.split != "sealed")
-    return [m.value for m in runs if m.context == context]
-
-
-def shown_value(experiment: Experiment, context: str) -> tuple[float | None, bool]:
-    """A value to show and whether it rests on fresh seeds; else it is the screening run's, which decides nothing."""
-    if experiment.id == 0:
-        runs = values(experiment, context, "baseline")
-        return (fmean(runs), True) if runs else (None, False)
-    if confirmed := values(experiment, context, "confirm"):
-        return fmean(confirmed), True
-    screened = values(experiment, context, "screen")
-    return (screened[0], False) if screened else (None, False)
-
-
-def failure(experiment: Experiment) -> Measurement | None:
-    """The newest run that failed, which ended it. Neither a run that was stopped early nor a stack that fails without a part is one."""
-    return next((m for m in reversed(experiment.runs(*ENDING)) if m.outcome in FAILURES), None)
-
-
 def last_run(history: History) -> Measurement | None:
     """The newest run of the shown context: machine, corpus and isolation are read from it."""
     runs = history.champion_runs(history.champion_sha, shown_context(history)) or history.champion_runs(
@@ -172,14 +143,16 @@ def headline(history: History, known: Decisions | None = None) -> str:
         return f"Nothing to compare yet: the baseline has no {metric} measurement."
     scale = Scale(fmean(start))
     sd = noise(history)
-    base = f"{scale.value(fmean(start))} ({_seeds(len(start))}{f', noise sd {scale.value(sd)}' if sd is not None else ''})"
+    base = f"{scale.value(fmean(start))} ({plural(len(start), 'seed')}{f', noise sd {scale.value(sd)}' if sd is not None else ''})"
     if found := change(history, known):
         return _gain(known, found, scale)
     if history.keeps:
         where = "in the same context" + (" without a drift in between" if history.drifts else "")
-        return f"{_kept(known)}, but base and champion were not measured {where}, so no number is claimed."
+        return f"{tally.kept(history, len(known.partly))}, but base and champion were not measured {where}, so no number is claimed."
     if not tried:
         return f"The baseline's {metric} is {base}; no experiment has finished yet."
+    if history.chosen:
+        return f"Nothing is in the stack: {tally.kept(history)}; {metric} stays at {base}."
     return f"No change beat the noise: {tried} tried, none kept; {metric} stays at {base}."
 
 
@@ -187,10 +160,10 @@ def sealed(known: Decisions, reads: int) -> str:
     """The same comparison on text that steered nothing, as a sentence; empty while it has not been read."""
     if not reads:
         return ""
-    count = f"read {reads} time{'s' * (reads != 1)}"
+    count = f"read {plural(reads, 'time')}"
     if not (found := final(known, "sealed")):
         return f"The sealed split was {count}; that does not compare the champion with the base yet."
-    shown = f"{size(found, Scale(found.start))} on {found.seeds} v {_seeds(found.start_seeds)}, {chance(found.p)}"
+    shown = f"{size(found, Scale(found.start))} on {found.seeds} v {plural(found.start_seeds, 'seed')}, {chance(found.p)}"
     return f"On the sealed split, which steered nothing: {shown}; {count}."
 
 
@@ -214,26 +187,15 @@ def distinct(found: Change) -> bool:
 
 
 def _gain(known: Decisions, found: Change, scale: Scale) -> str:
+    kept = tally.kept(known.history, len(known.partly))
     share = f", {abs(found.delta / found.start):.1%}" if found.start else ""
     text = f"{known.history.metric} {scale.value(found.start)} → {scale.value(found.now)}: {size(found, scale)}{share}, "
     if found.p is not None:
-        text += f"on {_seeds(found.seeds)} against {found.start_seeds} of the base, none of which selected anything; "
+        text += f"on {plural(found.seeds, 'seed')} against {found.start_seeds} of the base, none of which selected anything; "
         text += f"proved ({chance(found.p)})" if found.proved else f"not proved yet ({chance(found.p)}; proved is below {LOOK:g})"
-        text += f"; {_kept(known)}."
+        text += f"; {kept}."
     else:
-        seeds = f"{found.seeds} fresh seed{'s' * (found.seeds != 1)}" if found.fresh else f"the {_seeds(found.seeds)} that selected it"
-        text += f"on {seeds} against {found.start_seeds} of the baseline; {_kept(known)}."
+        seeds = f"{plural(found.seeds, 'fresh seed')}" if found.fresh else f"the {plural(found.seeds, 'seed')} that selected it"
+        text += f"on {seeds} against {found.start_seeds} of the baseline; {kept}."
         text += " Not confirmed yet: the final comparison has not run." if distinct(found) else " Not distinguishable from noise yet."
     return text + ("" if known.history.improves(found.start + found.delta, found.start) else " This is worse than the baseline.")
-
-
-def _kept(known: Decisions) -> str:
-    history = known.history
-    gone, partly = len(history.keeps) - len(history.stack), len(known.partly)
-    text = f"{len(history.keeps)} of {history.tried} change{'s' * (history.tried != 1)} kept"
-    out = [f"{gone} of them"] * bool(gone) + [f"parts of {partly}"] * bool(partly)
-    return text + (f", {' and '.join(out)} taken out again" if out else "")
-
-
-def _seeds(count: int) -> str:
-    return f"{count} seed{'s' * (count != 1)}"

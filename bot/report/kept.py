@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from statistics import fmean
 
-from bot.records import Experiment, Proposal
-from bot.report import facts
+from bot.records import Experiment
+from bot.report import facts, shown
 from bot.report.decisions import MARK, MARKED, Decisions
 from bot.report.text import Scale, md, plain
-from bot.stack import Label
+from bot.worth import Label
 
 HEAD = "| # | Change | Δ (95 % interval) | Seeds | Re-measured | Effect (95 %) | Status | Lines | Commit |"
 NOTE = """Δ is against the champion of that moment, on fresh seeds; the screening run never counts. A value that won is on average a \
@@ -19,23 +19,24 @@ shows either that the change is worth nothing. *Pruned*: it was taken out again.
 
 def section(known: Decisions) -> str:
     history = known.history
-    if not history.keeps:
+    if not history.listed:
         return ""
-    rows = [HEAD, "|---" * (HEAD.count("|") - 1) + "|", *(_row(known, e) for e in history.keeps)]
-    marked = ["", MARKED] if known.drifted.intersection(e.id for e in history.keeps) else []
+    rows = [HEAD, "|---" * (HEAD.count("|") - 1) + "|", *(_row(known, e) for e in history.listed)]
+    marked = ["", MARKED] if known.drifted.intersection(e.id for e in history.listed) else []
     return "\n".join(["## What was kept", "", *rows, *marked, "", NOTE, "", known.false_keeps_text()])
 
 
 def _row(known: Decisions, experiment: Experiment) -> str:
     history, verdict, proposal = known.history, experiment.verdict, experiment.proposal
     label = known.labels.get(experiment.id)
-    again, scale = facts.remeasured(history, experiment), Scale(verdict.value)
+    again = facts.remeasured(history, experiment)
+    scale = Scale(verdict.value if verdict.value is not None or not again else fmean(again))
     spread = scale.spread(verdict.low, verdict.high)
     cells = [
         known.number(experiment),
-        _change(proposal),
+        _change(experiment),
         scale.delta(verdict.delta) + (f" ({spread})" if spread else ""),
-        str(verdict.seeds),
+        str(verdict.seeds or "–"),
         f"{scale.value(fmean(again))} ({len(again)})" if again else "not yet",
         effect(label, scale) or "–",
         _status(label, known.partly.get(experiment.id)),
@@ -45,10 +46,9 @@ def _row(known: Decisions, experiment: Experiment) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _change(proposal: Proposal | None) -> str:
-    if not proposal:
-        return "(proposal lost)"
-    return md(proposal.hypothesis, 160) + (f" (carried over from {proposal.carries:04d})" if proposal.carries else "")
+def _change(experiment: Experiment) -> str:
+    given = md(shown.origin(experiment), 60)
+    return md(shown.name(experiment), 160) + (f" ({given})" if given else "")
 
 
 def effect(label: Label | None, scale: Scale) -> str:
@@ -68,12 +68,6 @@ def _status(label: Label | None, hunks: tuple[int, ...] | None) -> str:
         return "–"
     word, _, why = told(label).partition(":")
     return f"**{word}**: {md(why, 200)}" + (f"; hunks {', '.join(map(str, hunks))} taken out again" if hunks else "")
-
-
-def moves(known: Decisions) -> str:
-    """What others did to the research's line of commits."""
-    rows = [(datetime.fromtimestamp(move.at, UTC), md(move.why, 240)) for move in known.history.rebases]
-    return "\n".join(["## The base moved", "", *(f"- {when:%Y-%m-%d %H:%M} UTC: {why}." for when, why in rows)]) if rows else ""
 
 
 def drifts(known: Decisions) -> str:

@@ -13,12 +13,12 @@ COLORS = {"confirmed": "green", "unproven": "yellow", "pruned": "bright_black"}
 
 def table(known: Decisions) -> Table | Text:
     history, scale = known.history, terminal.scale(known.history)
-    if not history.keeps:
+    if not history.listed:
         return Text("nothing was kept, so there is nothing to prove")
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for name in ("#", "change", "effect (95 %)", "status", "why"):
         shown.add_column(name, overflow="fold")
-    for keep in history.keeps:
+    for keep in history.listed:
         label = known.labels.get(keep.id)
         if label:
             status = Text(label.status, style=COLORS[label.status])

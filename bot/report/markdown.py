@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from bot.accounts import is_given
 from bot.history import History
 from bot.records import Experiment, Measurement
-from bot.report import facts, kept, proof, reproduce
-from bot.report.allocation import Allocation, allocation, spent
+from bot.report import cost, facts, kept, machine, moves, proof, reproduce, shown, tally
+from bot.report.allocation import FAILURES, Allocation, allocation, spent
 from bot.report.decisions import MARKED, Decisions
-from bot.report.text import Scale, fence, md
+from bot.report.text import Scale, fence, md, plural
 
 if TYPE_CHECKING:
     from bot.settings import Settings
@@ -29,11 +30,11 @@ def render(history: History, problems: Sequence[str] = (), settings: "Settings |
         md(facts.sealed(known, proof.sealed_reads(history))),
         proof.warning(history),
         f"![Every experiment and the champion's {md(history.metric)}]({picture})" if history.experiments else "",
-        _glance(history, time),
+        _glance(known, time),
         kept.section(known),
         proof.section(history),
         kept.drifts(known),
-        kept.moves(known),
+        moves.section(history),
         _rejected(known),
         _failed(known),
         time.section(),
@@ -46,25 +47,29 @@ def render(history: History, problems: Sequence[str] = (), settings: "Settings |
     return "\n\n".join(s for s in sections if s) + "\n"
 
 
-def _glance(history: History, time: Allocation) -> str:
-    counts, run, opened = history.counts(), facts.last_run(history), history.last_opened
-    rows = [("Experiments", ", ".join(facts.counted(s, counts[s]) for s in facts.STATUSES if counts.get(s)) or "none yet")]
-    rows.append(("Early stopping", time.stopping)) if time.stopped else None
+def _glance(known: Decisions, time: Allocation) -> str:
+    history = known.history
+    run, opened = facts.last_run(history), history.last_opened
+    rows = [("Experiments", tally.tried(history))]
+    rows += [("Not tried here", given)] if (given := tally.given(history)) else []
+    rows += [("Early stopping", time.stopping)] if time.stopped else []
     rows.append(("Time", spent(history).text()))
+    rows += [("Proposals", md(asked))] if (asked := cost.text(known)) else []
     if start := facts.baseline(history):
         scale, sd = Scale(fmean(start)), facts.noise(history)
         noise = f", noise sd {scale.value(sd)} between seeds" if sd is not None else ""
-        rows.append(("Baseline", f"{scale.value(fmean(start))} {md(history.metric)} ({len(start)} seeds{noise})"))
+        rows.append(("Baseline", f"{scale.value(fmean(start))} {md(history.metric)} ({plural(len(start), 'seed')}{noise})"))
     if opened:
         goal = "lower is better" if history.direction == "min" else "higher is better"
         version = f", version {md(run.metric_version)}" if run and run.metric_version else ""
         rows.append(("Metric", f"{md(history.metric)}, {goal}{version}"))
         rows.append(("Budget", f"{md(opened.budget)} a run, proposer {md(opened.proposer)}"))
     if run:
-        rows.append(("Machine", md(run.machine) or "not recorded"))
-        rows.append(("Corpus", md(run.corpus))) if run.corpus else None
+        rows += [(name, md(text)) for name, text in machine.rows(history)]
+        rows.append(("Fingerprint", md(run.machine) or "not recorded"))
+        rows += [("Corpus", md(run.corpus))] if run.corpus else []
         rows.append(("Isolation", md(proof.isolation(history))))
-        rows.append(("Sealed split", f"read {proof.sealed_reads(history)} times")) if run.metric_version else None
+        rows += [("Sealed split", f"read {plural(proof.sealed_reads(history), 'time')}")] if run.metric_version else []
     if history.last_stopped:
         ended = datetime.fromtimestamp(history.last_stopped.at, UTC)
         rows.append(("Ended", f"{md(history.last_stopped.reason)}, {ended:%Y-%m-%d %H:%M} UTC"))
@@ -73,33 +78,38 @@ def _glance(history: History, time: Allocation) -> str:
 
 def _rejected(known: Decisions) -> str:
     history = known.history
-    found = [e for e in history.experiments.values() if e.status == "discard"]
+    found = [e for e in history.experiments.values() if e.status == "discard" and not is_given(e)]
     if not found:
         return ""
     rows = ["| # | Change | Value | Why |", "|---|---|---|---|"]
     context = facts.shown_context(history)
     for experiment in found[-LISTED:]:
-        value, fresh = facts.shown_value(experiment, context)
-        shown = Scale(value).value(value) + ("" if fresh or value is None else " (one run)")
-        rows.append(f"| {known.number(experiment)} | {_idea(experiment)} | {shown} | {md(experiment.verdict.why, 200)} |")
+        value = _value(shown.value(history, experiment, context), history.older(experiment))
+        rows.append(f"| {known.number(experiment)} | {_idea(experiment)} | {value} | {md(experiment.verdict.why, 200)} |")
     rows += ["", MARKED] if known.drifted.intersection(e.id for e in found) else []
     return "\n".join(["## What did not work", "", *_details("discard", len(found), rows)])
+
+
+def _value(found: shown.Shown, older: bool) -> str:
+    """A value that was measured before the base moved has no place beside those of this base, but is told."""
+    notes = ["one run"] * (found.value is not None and not found.fresh) + [shown.OLDER] * older
+    return Scale(found.value).value(found.value) + (f" ({', '.join(notes)})" if notes else "")
 
 
 def _failed(known: Decisions) -> str:
     history = known.history
     out: list[str] = []
-    for status in facts.FAILURES:
+    for status in FAILURES:
         found = [e for e in history.experiments.values() if e.status == status]
         if not found:
             continue
         rows = ["| # | Change | Why | Last line |", "|---|---|---|---|"]
         for experiment in found[-LISTED:]:
-            run = facts.failure(experiment)
+            run = shown.failure(experiment)
             last = next((line for line in reversed(run.log_tail.splitlines()) if line.strip()), "") if run else ""
             why = experiment.verdict.why or (run.reason if run else "")
             rows.append(f"| {known.number(experiment)} | {_idea(experiment)} | {md(why, 160)} | {md(last, 160) or '–'} |")
-        rows += _newest_failure([run for e in found if (run := facts.failure(e))])
+        rows += _newest_failure([run for e in found if (run := shown.failure(e))])
         out += [*_details(status, len(found), rows), ""]
     return "\n".join(["## Failures", "", *out]).rstrip() if out else ""
 
@@ -117,7 +127,7 @@ def _details(status: str, count: int, rows: list[str]) -> list[str]:
 
 
 def _idea(experiment: Experiment) -> str:
-    return md(experiment.proposal.hypothesis, 160) if experiment.proposal else "(proposal lost)"
+    return md(shown.name(experiment), 160)
 
 
 def _problems(history: History, problems: Sequence[str]) -> str:

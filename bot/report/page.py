@@ -7,9 +7,9 @@ from rich.text import Text
 
 from bot.history import History
 from bot.records import Experiment, Measurement
-from bot.report import data, facts, kept, proof, runs, terminal
+from bot.report import cost, data, facts, kept, proof, runs, shown, terminal
 from bot.report.decisions import MARKED, Decisions
-from bot.report.text import Scale, block, duration, plain
+from bot.report.text import Scale, block, duration, plain, plural
 
 ROWS, COLUMNS = 8, 60
 STYLES = {"+": "green", "-": "red", "@": "cyan"}
@@ -19,8 +19,9 @@ def render(history: History, experiment: Experiment, diff: str) -> RenderableTyp
     parts: list[RenderableType] = [_head(history, experiment)]
     parts += [Text(), _bars(block(diff))] if diff.strip() else []
     parts += [Text(), _runs(history, experiment)] if experiment.measurements else []
-    failed = facts.failure(experiment)
-    curves = [data.curve(m) for m in experiment.runs("baseline", "screen", "confirm") if len(m.curve) > 3]
+    failed = shown.failure(experiment)
+    learned = (m for m in experiment.runs("baseline", "screen", "confirm") if experiment.id or m.sha == history.base)
+    curves = [data.curve(m) for m in learned if len(m.curve) > 3]
     parts += [Text(), Text("loss over the budget", style="bold"), *chart(curves[-1])] if curves else []
     if failed and failed.explanation:
         parts += [Text(), Text("what to do", style="bold"), Text(plain(failed.explanation))]
@@ -34,12 +35,14 @@ def _head(history: History, experiment: Experiment) -> Text:
     proposal, verdict, status, known = experiment.proposal, experiment.verdict, experiment.status, Decisions(history)
     text = Text.assemble((f"{experiment.id:04d} ", "bold"), (status, f"bold {terminal.color(status)}"), "  ")
     text.append(terminal.what(experiment, 0))
-    if verdict:
+    if experiment.id == 0:
+        text.append(_baseline(history, experiment))
+    elif verdict:
         text.append(f"\n{plain(verdict.why)}")
         if verdict.value is not None:
             numbers = Scale(verdict.value)
             spread = numbers.spread(verdict.low, verdict.high)
-            text.append(f"\n{numbers.value(verdict.value)} {plain(history.metric)} on {verdict.seeds} seeds")
+            text.append(f"\n{numbers.value(verdict.value)} {plain(history.metric)} on {plural(verdict.seeds, 'seed')}")
             change = f", {numbers.delta(verdict.delta)}" if verdict.delta is not None else ""
             text.append(change + (f" (95 % interval {spread})" if spread else ""))
     if status == "keep" and (label := known.labels.get(experiment.id)):
@@ -51,7 +54,16 @@ def _head(history: History, experiment: Experiment) -> Text:
         commit = plain(history.sha_of(experiment))[:12] or "none, " + plain(proposal.rejected or "rejected")
         text.append(f"\ncommit {commit}, parent {plain(proposal.parent)[:12]}, ", style="bright_black")
         text.append(f"+{proposal.added} −{proposal.removed} lines, by {plain(proposal.source)}", style="bright_black")
+    if asked := cost.bill(history, experiment.id):
+        text.append(f"\n{asked.text()}", style="bright_black")
     return text
+
+
+def _baseline(history: History, experiment: Experiment) -> str:
+    """Of the base as it is now."""
+    found = shown.value(history, experiment, facts.shown_context(history))
+    level = f"\n{Scale(found.value).value(found.value)} {plain(history.metric)} on {plural(found.seeds, 'seed')}" if found.seeds else ""
+    return f"{level}\ncommit {plain(history.base)[:12]}"
 
 
 def _runs(history: History, experiment: Experiment) -> Table:
@@ -61,13 +73,16 @@ def _runs(history: History, experiment: Experiment) -> Table:
         table.add_column(name, justify=justify)
     numbers = terminal.scale(history)
     for m in experiment.measurements:
-        table.add_row(*(Text(cell) for cell in _run(m, numbers, history.context)))
+        foreign = "an older base" if experiment.id == 0 and m.at < history.based_at else ""
+        foreign = foreign or "another machine, budget or metric" * (m.context != history.context)
+        table.add_row(*(Text(cell) for cell in _run(m, numbers, foreign)))
     return table
 
 
-def _run(m: Measurement, numbers: Scale, context: str) -> list[str]:
+def _run(m: Measurement, numbers: Scale, foreign: str) -> list[str]:
+    """`foreign`: why it is not compared with what is measured now."""
     result = numbers.value(m.value) if m.outcome == "ok" else runs.ended(m)
-    note = plain(m.reason, 80) if m.outcome != "ok" else _note(m) if m.context == context else "another machine, budget or metric"
+    note = plain(m.reason, 80) if m.outcome != "ok" else foreign or _note(m)
     steps = f"{m.steps:,}" if m.steps else ""
     return [runs.role(m), str(m.seed), result, duration(m.seconds), steps, plain(m.isolation or "none", 20), note]
 

@@ -14,8 +14,9 @@ from matplotlib.transforms import Bbox
 from bot.history import History
 from bot.records import Experiment
 from bot.report import facts
+from bot.report.allocation import FAILURES
 from bot.report.points import Points, collect, limits
-from bot.report.text import Scale, plain
+from bot.report.text import Scale, plain, plural
 
 INK, MUTED, FAINT, GRID = "#1f2328", "#656d76", "#a9b1ba", "#eaeef2"
 GREEN, RED, BLUE, BAND = "#1a7f37", "#cf222e", "#4f83b8", "#dbe9f6"
@@ -44,7 +45,7 @@ def figure(history: History) -> Figure:
         _noise_band(ax, fmean(start), facts.noise(history))
         low, high = limits(history, points, start)
         ax.set_ylim(low, high)
-        ax.scatter([0] * len(start), start, s=14, color=BLUE, linewidths=0, zorder=3.5)
+        ax.scatter([points.based] * len(start), start, s=14, color=BLUE, linewidths=0, zorder=3.5)
         _draw(ax, points, low, high)
         _names(ax, points, history)
         _ends(ax, points, fmean(start))
@@ -64,7 +65,8 @@ def _frame(ax: Axes, history: History, points: Points) -> None:
     ax.set_axisbelow(True)
     ax.tick_params(colors=MUTED, length=0, pad=6)
     ax.tick_params(axis="x", length=4, color=FAINT)
-    ax.set_xlim(-0.02 * points.last - 0.4, points.last * 1.01 + 0.5)
+    first = points.first
+    ax.set_xlim(first - 0.02 * (points.last - first) - 0.4, first + 1.01 * (points.last - first) + 0.5)
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_xlabel("experiment", color=MUTED, loc="left", labelpad=4)
     ax.ticklabel_format(axis="y", useOffset=False)
@@ -93,10 +95,10 @@ def _draw(ax: Axes, points: Points, low: float, high: float) -> None:
         faces = ["white" if id in points.pruned else GREEN for id in kept]
         edges = [GREEN if id in points.pruned else "white" for id in kept]
         ax.scatter(kept, values, s=1.6 * size, c=faces, edgecolors=edges, linewidths=1.0, zorder=5)
-    for x in points.drifts:
-        ax.axvline(x, color=RED, linewidth=1, linestyle=(0, (1, 3)), zorder=1)
-        ax.annotate("drift", (x, 1), xycoords=("data", "axes fraction"), xytext=(3, -3), textcoords="offset points",
-                    fontsize=9, color=RED, va="top")  # fmt: skip
+    for x, word, color in [*((x, "drift", RED) for x in points.drifts), *([(points.based, "new base", BLUE)] if points.based else [])]:
+        ax.axvline(x, color=color, linewidth=1, linestyle=(0, (1, 3)), zorder=1)
+        ax.annotate(word, (x, 1), xycoords=("data", "axes fraction"), xytext=(3, -3), textcoords="offset points",
+                    fontsize=9, color=color, va="top")  # fmt: skip
 
 
 def _scatter(ax: Axes, pairs: list[tuple[int, float]], low: float, high: float, **style) -> None:
@@ -156,8 +158,9 @@ def _ends(ax: Axes, points: Points, start: float) -> None:
         start, now = points.claim.start, points.claim.now
     low, high = ax.get_ylim()
     place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "xytext": (7, 0), "va": "center"}
-    ax.annotate(f"{scale.value(now)}\n{'best' if points.keeps else 'baseline'}", (1, now), color=GREEN, weight="bold", **place)
-    if points.keeps and abs(now - start) > 0.11 * (high - low):
+    kept = any(e.id > points.based for e, _, _ in points.keeps)
+    ax.annotate(f"{scale.value(now)}\n{'best' if kept else 'baseline'}", (1, now), color=GREEN, weight="bold", **place)
+    if kept and abs(now - start) > 0.11 * (high - low):
         ax.annotate(f"{scale.value(start)}\nbaseline", (1, start), color=BLUE, **place)
     for value, color in ((start, BLUE), (now, GREEN)) if points.claim else ():
         ax.plot([1], [value], marker="D", ms=5, color=color, transform=ax.get_yaxis_transform(), clip_on=False, zorder=6)
@@ -167,13 +170,14 @@ def _title(fig: Figure, history: History, found: facts.Change | None) -> None:
     counts = history.counts()
     metric = plain(history.metric, 40)
     title = f"{metric}: no change beat the noise" if history.tried else f"{metric}: no experiment has finished yet"
+    title = f"{metric}: nothing is in the stack" if history.chosen else title
     if found:
         scale = Scale(found.start)
         title = f"{metric} {scale.value(found.start)} → {scale.value(found.now)} ({scale.delta(found.delta)})"
     elif history.keeps:
         title = f"{metric}: {len(history.keeps)} kept"
-    failed = sum(counts.get(s, 0) for s in facts.FAILURES)
-    parts = [f"{history.tried} experiments", _kept(history), f"{counts.get('discard', 0)} discarded", f"{failed} failed"]
+    failed = sum(counts.get(s, 0) for s in FAILURES)
+    parts = [plural(history.tried, "experiment"), _kept(history), f"{counts.get('discard', 0)} discarded", f"{failed} failed"]
     better = ("lower" if history.direction == "min" else "higher") + " is better" + "; diamonds: the comparison above" * bool(found)
     fig.text(0.03, 0.945, title, fontsize=16, weight="bold", color=INK, va="center")
     fig.text(0.03, 0.888, f"{', '.join(parts)}; {better}", fontsize=11, color=MUTED, va="center")
@@ -181,8 +185,8 @@ def _title(fig: Figure, history: History, found: facts.Change | None) -> None:
 
 
 def _kept(history: History) -> str:
-    gone = len(history.keeps) - len(history.stack)
-    return f"{len(history.keeps)} kept" + (f" ({gone} taken out again, hollow)" if gone else "")
+    fates = [*history.fates.values()]
+    return f"{len(fates)} kept" + (f" ({out} taken out again, hollow)" if (out := fates.count("out")) else "")
 
 
 def _legend(fig: Figure) -> None:

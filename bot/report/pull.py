@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from bot.accounts import is_given
 from bot.history import History
 from bot.records import Experiment
 from bot.report import facts, pull_changes, pull_claim, pull_facts, pull_progress, pull_tried, reproduce
@@ -61,7 +62,7 @@ def comment(history: History, settings: "Settings", links: Links, marker: str) -
     """What the newest night brought, below `marker` (a whole hidden comment), by which the bot finds it again."""
     case = Evidence(history, settings, links)
     began = history.last_opened.at if history.last_opened else 0.0
-    decided = [e for e in history.experiments.values() if e.id and e.verdict and e.verdict.at >= began]
+    decided = [e for e in history.experiments.values() if e.id and e.verdict and e.verdict.at >= began and not is_given(e)]
     new = [e for e in decided if e.status == "keep"]
     day = f"{datetime.fromtimestamp(began, UTC):%Y-%m-%d %H:%M} UTC"
     gone, ended = len(new) - sum(e in history.stack for e in new), history.last_stopped
@@ -69,6 +70,7 @@ def comment(history: History, settings: "Settings", links: Links, marker: str) -
     parts = [
         f"**The night of {day}: {len(decided)} tried, {len(new)} kept{out}.**",
         cell(facts.headline(history, case.known), 400),
+        pull_facts.news(case, history.closed_at),
         "\n".join(table(("Change", whole("Worth (95 %)"), "Evidence", "Commit"), new, lambda e: _kept(case, e), COMMENT_ROWS))
         if new
         else "",

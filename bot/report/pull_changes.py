@@ -1,7 +1,7 @@
 """What is in the pull request: what each change is worth, why that is believed, and what the referee checked of it. Pure."""
 
-from bot.records import HUMAN, Experiment
-from bot.report import kept, proof
+from bot.records import Experiment
+from bot.report import kept, proof, shown
 from bot.report.decisions import MARKED
 from bot.report.pull_evidence import Evidence
 from bot.report.pull_text import cell, details, share, table, whole
@@ -17,9 +17,9 @@ def changes(case: Evidence, most: int) -> str:
     stack, known = case.history.stack, case.known
     if not stack:
         return ""
-    memory = _peak(case.history.experiments.get(0))
-    shown = [i for i in range(len(HEAD)) if HEAD[i] != "Memory" or any(_peak(e) for e in stack)]
-    rows = table([HEAD[i] for i in shown], stack, lambda e: [row(case, e, memory)[i] for i in shown], most)
+    memory = shown.peak(case.history, case.history.experiments.get(0))
+    columns = [i for i in range(len(HEAD)) if HEAD[i] != "Memory" or any(shown.peak(case.history, e) for e in stack)]
+    rows = table([HEAD[i] for i in columns], stack, lambda e: [row(case, e, memory)[i] for i in columns], most)
     marked = [MARKED, ""] if known.drifted.intersection(e.id for e in stack) else []
     return "\n".join(["### What is in it", "", *rows, "", *marked, whole(known.false_keeps_text()), "", f"<sub>{NOTE}</sub>"])
 
@@ -30,11 +30,11 @@ def row(case: Evidence, experiment: Experiment, base_memory: int = 0) -> list[st
     worth = kept.effect(label, case.scale)
     if not worth and experiment.verdict.delta is not None:
         worth = f"{case.scale.delta(experiment.verdict.delta)} when it was kept"
-    peak = _peak(experiment)
+    peak = shown.peak(case.history, experiment)
     memory = f"{peak / 1e9:.2f} GB" + (f" ({share(peak / base_memory - 1)})" if base_memory else "") if peak else "–"
-    author = " *(a human's commit)*" if proposal and proposal.source == HUMAN else ""
+    given = f" *({cell(shown.origin(experiment), 60)})*" if shown.origin(experiment) else ""
     return [
-        f"**{case.known.number(experiment)}** {idea(experiment)}{author}",
+        f"**{case.known.number(experiment)}** {idea(experiment)}{given}",
         f"{whole(worth or '–')} **{label.status}**" if label else worth,
         evidence(case, experiment),
         whole(f"+{proposal.added} −{proposal.removed}") if proposal else "–",
@@ -50,13 +50,8 @@ def evidence(case: Evidence, experiment: Experiment) -> str:
     return whole(cell(kept.told(label).partition(": ")[2], 160)) + out if label else "–"
 
 
-def _peak(experiment: Experiment | None) -> int:
-    """Bytes; 0 where nobody measured it."""
-    return max((m.peak_memory for m in experiment.runs("baseline", "screen", "confirm")), default=0) if experiment else 0
-
-
 def idea(experiment: Experiment, limit: int = 140) -> str:
-    return cell(experiment.proposal.hypothesis, limit) or "(no words)" if experiment.proposal else "(proposal lost)"
+    return cell(shown.name(experiment), limit) or "(no words)"
 
 
 def checks(case: Evidence, most: int) -> str:

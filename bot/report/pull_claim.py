@@ -3,10 +3,11 @@
 import math
 from statistics import fmean
 
-from bot.report import facts, proof
+from bot.report import facts, proof, tally
 from bot.report.pull_changes import leaks
 from bot.report.pull_evidence import Evidence, delta
-from bot.report.pull_text import cell, plural, share, table, whole
+from bot.report.pull_text import cell, share, table, whole
+from bot.report.text import plural
 from bot.stack import LOOK
 from bot.stats import squares, variance
 
@@ -43,8 +44,8 @@ def _claim(case: Evidence) -> str:
 
 def _nothing(case: Evidence) -> str:
     history = case.history
-    if history.keeps and not history.stack:
-        return f"Nothing is left: {plural(len(history.keeps), 'kept change')} of {history.tried} tried, all taken out again."
+    if history.listed and not history.stack:
+        return f"Nothing is left: {tally.kept(history)}."
     if history.stack and case.change:
         return "No number is claimed: the ledger was measured for another metric or direction than the one in the settings."
     return cell(facts.headline(history, case.known), 400)
@@ -55,8 +56,7 @@ def _basis(case: Evidence) -> str:
     found = case.change
     if not found or case.standing == "silent":
         return ""
-    runs = plural(len(case.history.stack), "change")
-    kept = f" {runs} of {case.history.tried} tried {'is' if len(case.history.stack) == 1 else 'are'} in it."
+    kept = f" {tally.in_stack(case.history)}."
     if found.p is not None:
         ran = " Base and branch were measured again, in turn, in runs that selected nothing."
         return ran + ("" if found.proved else f" Proved means p < {LOOK:g}.") + kept

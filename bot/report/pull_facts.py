@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from shlex import quote
 from typing import TypeVar
 
-from bot.records import HUMAN
-from bot.report import facts, proof, reproduce
+from bot.accounts import is_given
+from bot.report import cost as cost_of
+from bot.report import facts, machine, moves, proof, reproduce, shown, tally
 from bot.report.allocation import allocation
 from bot.report.pull_evidence import Evidence
-from bot.report.pull_text import COMMIT, cell, code, details, plural, table, units, word
-from bot.report.text import duration
+from bot.report.pull_text import COMMIT, cell, code, details, table, units, word
+from bot.report.text import duration, md, plural
 
 T = TypeVar("T")
 LISTED = 5  # of drifts, moves of the base and problems: the newest
@@ -25,24 +26,27 @@ def cost(case: Evidence) -> str:
     total, runs = sum(time.seconds.values()), sum(time.runs.values())
     if not runs:
         return ""
-    kind = "machine" if _budget(case).endswith("cpu") or case.settings.device == "cpu" else "GPU"
+    ran = machine.opening(history)
+    device = ran.machine.get("device", "") if ran else case.settings.device
+    kind = "machine" if device == "cpu" or _budget(case).endswith("cpu") or device == "auto" and case.settings.command else "GPU"
     spent = f"{total / 3600:,.1f} {kind} hours" if total >= 3600 else f"{duration(total)} of {kind} time"
-    model = _model(case)
     lines = time.section().splitlines()[2:]
-    text = f"**{spent}** in {plural(runs, 'run')}, {duration(history.wall_seconds)} by the clock. {model}"
+    text = f"**{spent}** in {plural(runs, 'run')}, {duration(history.wall_seconds)} by the clock. {_asked(case)}"
     return "\n\n".join(["### What it cost", text, details("Where the machine time went", lines)] if lines else ["### What it cost", text])
 
 
 def _sources(case: Evidence) -> Counter[str]:
     """Who proposed what: the kind of source without what follows a colon."""
-    found = (e.proposal.source.partition(":")[0] for e in case.history.experiments.values() if e.proposal)
+    found = (e.proposal.source.partition(":")[0] for e in case.history.experiments.values() if e.proposal and not is_given(e))
     return Counter(word(source) or "unknown" for source in found)
 
 
-def _model(case: Evidence) -> str:
-    free = {"constants", "replay", HUMAN}
-    paid = sorted(set(_sources(case)) - free)
-    return "Proposals cost nothing: no language model was asked." if not paid else f"What {', '.join(paid[:5])} cost is not in the ledger."
+def _asked(case: Evidence) -> str:
+    """What the proposals cost."""
+    if found := cost_of.text(case.known):
+        return f"{md(found)}."
+    paid = sorted(set(_sources(case)) - {"constants", "replay"})
+    return f"What {', '.join(paid[:5])} cost is not in the ledger." if paid else "Proposals cost nothing: no language model was asked."
 
 
 def provenance(case: Evidence) -> str:
@@ -50,9 +54,9 @@ def provenance(case: Evidence) -> str:
     rows = [("Base", links.commit(history.base) + (f" of {cell(opened.base_branch, 60)}" if opened else ""))]
     rows.append(("Branch", f"{links.commit(history.champion_sha)}, the head that was measured"))
     if run:
-        rows.append(
-            ("Machine", f"{code(run.machine, 60)}, the digest of device, driver, torch, Python and CPU" if run.machine else "not recorded")
-        )
+        rows += [(name, cell(text, 200)) for name, text in machine.rows(history)]
+        digest = f"{code(run.machine, 60)}, equal in all runs that are compared" if run.machine else "not recorded"
+        rows.append(("Fingerprint", digest))
         referee = f"the referee, version {code(run.metric_version, 40)}" if run.metric_version else "the target's own command"
         rows.append(("Metric", f"{case.metric}, measured by {referee}"))
         rows += [("Corpus", code(run.corpus, 80))] if run.corpus else []
@@ -62,6 +66,9 @@ def provenance(case: Evidence) -> str:
         rows += [("Settings", f"sha256 {code(opened.config[:16], 20)}")] if opened.config else []
         rows += [("Brief", f"sha256 {code(opened.program[:16], 20)}")] if opened.program else []
     rows.append(("Proposers", ", ".join(f"{name} ({count})" for name, count in _sources(case).most_common(8)) or "none yet"))
+    models = Counter(e.proposal.model for e in history.experiments.values() if e.proposal and e.proposal.model)
+    rows += [("Models", cell(", ".join(f"{name} ({count})" for name, count in models.most_common(8)), 300))] if models else []
+    rows += [("Not tried here", given)] if (given := tally.given(history)) else []
     if links.has_ledger:
         every, report = links.ledger(case.settings.name, "tree"), links.ledger(f"{case.settings.name}/report.md")
         rows.append(("Ledger", f"[every run]({every}), [report]({report})"))
@@ -112,7 +119,7 @@ def events(case: Evidence) -> str:
     history = case.history
     apart = "Runs of before and after are never compared."
     lines = [
-        *_newest(history.rebases, lambda move: f"{_day(move.at)}: {cell(move.why, 240)}."),
+        *_newest(moves.events(history), _told),
         *_newest(history.drifts, lambda drift: f"{_day(drift.at)}: the machine drifted, {cell(drift.why, 200)}. {apart}"),
         *_newest([*case.problems, *history.oddities], lambda problem: cell(problem, 240)),
     ]
@@ -122,6 +129,19 @@ def events(case: Evidence) -> str:
 def _newest(found: Sequence[T], line: Callable[[T], str]) -> list[str]:
     gone = len(found) - LISTED
     return [f"{plural(gone, 'earlier one')}: see report.md"] * (gone > 0) + [line(one) for one in found[-LISTED:]]
+
+
+def _told(event: tuple[float, str]) -> str:
+    return f"{_day(event[0])}: {cell(event[1], 320)}."
+
+
+def news(case: Evidence, since: float) -> str:
+    """What came from outside since then, and what became of the changes that were kept before; empty where nothing came."""
+    found = [event for event in moves.events(case.history) if event[0] > since]
+    later = [e for e in case.history.given if e.proposal.at > since and e.verdict]
+    lines = [_told(event) for event in found[-LISTED:]]
+    lines += [f"{case.known.number(e)} {cell(shown.name(e), 80)}: {cell(e.verdict.why, 160)}." for e in later[-LISTED:]]
+    return "\n".join(f"- {line}" for line in lines)
 
 
 def _day(at: float) -> str:

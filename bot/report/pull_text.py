@@ -102,7 +102,3 @@ def table(head: Sequence[str], items: Sequence[T], row: Callable[[T], Sequence[s
 def details(summary: str, lines: Sequence[str]) -> str:
     """A collapsed part. `summary` is our own text."""
     return "\n".join(["<details>", f"<summary>{summary}</summary>", "", *lines, "", "</details>"])
-
-
-def plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'s' * (count != 1)}"

@@ -14,7 +14,10 @@ from bot.records import Measurement
 from bot.report import runs, terminal
 from bot.report.text import Scale, duration, plain, spark
 
-PHASES = {"waiting": "waiting for another measurement", "startup": "starting", "train": "training", "save": "saving", "score": "scoring"}
+PHASES = {
+    "waiting": "waiting for another measurement", "startup": "starting", "train": "training", "save": "saving", "score": "scoring",
+    "settle": "asking a third worker",
+}  # fmt: skip
 WIDTH = 32
 
 
@@ -57,7 +60,6 @@ class Screen:
     def __init__(self, now: Now, history: History, stop_after: float | None, max_experiments: int | None, baseline_seeds: int):
         self.now, self.history = now, history
         self.stop_after, self.max_experiments, self.baseline_seeds = stop_after, max_experiments, baseline_seeds
-        self._tried_before = history.tried
         self.recount()
 
     def render(self) -> RenderableType:
@@ -100,7 +102,7 @@ class Screen:
         best.append(f" {plain(self.history.metric, 20)}", style="default")
         if len(line) > 1:
             best.append(f"  {numbers.delta(line[-1] - line[0])} since the baseline  {spark(line)}", style="green")
-        self._night = [("best", best), ("so far", terminal.counts_text(self.history.counts()))]
+        self._night = [("best", best), ("so far", terminal.counts_text(self.history))]
 
     def _time(self) -> Text:
         now, elapsed = self.now, self.now.clock() - self.now.began
@@ -108,7 +110,7 @@ class Screen:
         each = elapsed / now.decided if now.decided else None
         left = [self.stop_after - elapsed] if self.stop_after else []
         if self.max_experiments is not None and each:
-            left.append(max(0, self.max_experiments - self._tried_before - now.decided) * each)
+            left.append(max(0, self.max_experiments - now.decided) * each)
         if left and min(left) > 0:
             parts.append(f"no new experiment after {duration(min(left))} more")
             if each:

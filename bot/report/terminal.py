@@ -12,14 +12,16 @@ from rich.text import Text
 
 from bot.history import History
 from bot.records import Experiment
-from bot.report import facts, proof
+from bot.report import cost, facts, imported, proof, shown, tally
 from bot.report.allocation import allocation, spent
 from bot.report.decisions import MARK, MARKED, Decisions
-from bot.report.text import Scale, plain, spark
+from bot.report.text import Scale, plain, plural, spark
 
 COLORS = {"baseline": "blue", "keep": "green", "discard": "bright_black", "running": "cyan", "stopped": "yellow"}
 LABELS = {"confirmed": "green", "unproven": "yellow", "pruned": "bright_black"}
 SHOWN = 15
+OLDER = "‡"  # behind the number of an experiment of an older base
+IS_OLDER = f"{OLDER} {shown.OLDER}: value and Δ say nothing of this baseline"
 WIDE = 200
 
 
@@ -41,22 +43,22 @@ def scale(history: History) -> Scale:
 def table(history: History, experiments: Iterable[Experiment] | None = None, known: Decisions | None = None) -> Table:
     """One row each; by default the baseline, every keep and the newest others."""
     known, experiments = known or Decisions(history), list(newest(history) if experiments is None else experiments)
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", expand=True)
+    rows = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", expand=True)
     for name, justify in (("#", "right"), ("status", "left"), (plain(history.metric, 20), "right"), ("Δ", "right"), ("seeds", "right")):
-        shown.add_column(name, justify=justify, no_wrap=True)
+        rows.add_column(name, justify=justify, no_wrap=True)
     kept = any(e.status == "keep" for e in experiments)
     if kept:
-        shown.add_column("effect", no_wrap=True)
-    shown.add_column("change", overflow="ellipsis", no_wrap=True, ratio=1)
+        rows.add_column("effect", no_wrap=True)
+    rows.add_column("change", overflow="ellipsis", no_wrap=True, ratio=1)
     context, numbers = facts.shown_context(history), scale(history)
     for experiment in experiments:
-        cells = _cells(experiment, context, numbers)
-        cells[0:1] = [Text(known.number(experiment))]
+        cells = _cells(history, experiment, context, numbers)
+        cells[0:1] = [Text(known.number(experiment) + OLDER * history.older(experiment))]
         cells[5:5] = [_effect(experiment, numbers, known)] * kept
-        shown.add_row(*cells)
-    if any(MARK in known.number(e) for e in experiments):
-        shown.caption, shown.caption_justify = Text(MARKED, style="yellow"), "left"
-    return shown
+        rows.add_row(*cells)
+    notes = [MARKED] * any(MARK in known.number(e) for e in experiments) + [IS_OLDER] * any(map(history.older, experiments))
+    rows.caption, rows.caption_justify = Text("\n".join(notes), style="yellow") if notes else None, "left"
+    return rows
 
 
 def _effect(experiment: Experiment, numbers: Scale, known: Decisions) -> Text:
@@ -73,17 +75,15 @@ def newest(history: History, count: int = SHOWN) -> list[Experiment]:
     return [history.experiments[id] for id in sorted(wanted)]
 
 
-def _cells(experiment: Experiment, context: str, numbers: Scale) -> list[Text]:
-    value, fresh = facts.shown_value(experiment, context)
-    verdict = experiment.verdict
-    seeds = str(verdict.seeds) if verdict and verdict.seeds else "screen" if value is not None and not fresh else ""
-    status = experiment.status
+def _cells(history: History, experiment: Experiment, context: str, numbers: Scale) -> list[Text]:
+    found = shown.value(history, experiment, context)
+    verdict, status = experiment.verdict, experiment.status
     cells = [
         f"{experiment.id:04d}",
         status,
-        numbers.value(value) if value is not None else "–",
+        numbers.value(found.value),
         numbers.delta(verdict.delta) if verdict and verdict.delta is not None else "",
-        seeds,
+        str(found.seeds) if found.fresh else "screen" if found.seeds else "",
         what(experiment),
     ]
     style = color(status)
@@ -91,15 +91,15 @@ def _cells(experiment: Experiment, context: str, numbers: Scale) -> list[Text]:
 
 
 def what(experiment: Experiment, limit: int = 120) -> str:
-    if experiment.id == 0:
-        return "baseline"
-    return plain(experiment.proposal.hypothesis, limit) if experiment.proposal else "(proposal lost)"
+    given = plain(shown.origin(experiment), 60)
+    return plain(shown.name(experiment), limit) + (f" ({given})" if given else "")
 
 
 def summary(history: History) -> Group:
-    """The end of a run: headline, table, where the time went."""
+    """The end of a run: headline, table, where the time and the money went."""
     known = Decisions(history)
-    return Group(*_headlines(history, known), table(history, known=known), Text(spent(history).text(), style="bright_black"))
+    ends = filter(None, [spent(history).text(), cost.text(known)])
+    return Group(*_headlines(history, known), table(history, known=known), *(Text(line, style="bright_black") for line in ends))
 
 
 def _headlines(history: History, known: Decisions) -> list[Text]:
@@ -107,12 +107,14 @@ def _headlines(history: History, known: Decisions) -> list[Text]:
     return [Text(facts.headline(history, known), style="bold")] + [Text(sealed)] * bool(sealed)
 
 
-def counts_text(counts: dict[str, int]) -> Text:
-    text = Text()
-    for status in facts.STATUSES:
+def counts_text(history: History) -> Text:
+    """What was tried here by how it ended, and what was given."""
+    text, counts, given = Text(), history.counts(), tally.given(history)
+    for status in tally.STATUSES:
         if counts.get(status):
-            text.append(f"{', ' if text else ''}{facts.counted(status, counts[status])}", style=color(status))
-    return text or Text("no experiment yet", style="bright_black")
+            text.append(f"{', ' if text else ''}{tally.counted(status, counts[status])}", style=color(status))
+    text = text or Text("no experiment yet", style="bright_black")
+    return text.append(f"; not tried here: {given}", style="bright_black") if given else text
 
 
 def champion_values(history: History) -> list[float]:
@@ -131,18 +133,24 @@ def screen(history: History, running: str) -> Group:
     standing = numbers.value(facts.standing(history, known))
     best = Text(f"{standing} {plain(history.metric, 20)}", style="bold green" if history.keeps else "bold")
     best.append(f"  commit {plain(history.champion_sha)[:7]}", style="bright_black")
-    rows = [("state", Text(running)), ("champion", best), ("experiments", counts_text(history.counts()))]
+    rows = [("state", Text(running)), ("champion", best), ("experiments", counts_text(history))]
     if len(line) > 1:
-        rows.append(("progress", Text(f"{spark(line)}  {len(line) - 1} step{'s' * (len(line) > 2)} from the baseline", style="green")))
+        rows.append(("progress", Text(f"{spark(line)}  {plural(len(line) - 1, 'step')} from the baseline", style="green")))
     rows.append(("time", Text(spent(history).text())))
     rows.append(("spent on", Text(allocation(history).text())))
+    if asked := cost.text(known):
+        rows.append(("proposals", Text(asked)))
+    if brought := imported.text(history):
+        rows.append(("imported", Text(brought)))
     if history.drifts:
-        count = f"found {len(history.drifts)} time{'s' * (len(history.drifts) > 1)}"
-        rows.append(("drift", Text(f"{count}, see report.md", style="yellow")))
+        rows.append(("drift", Text(f"found {plural(len(history.drifts), 'time')}, see report.md", style="yellow")))
+    if history.rebases:
+        rows.append(("others", Text(f"moved the base or the branch {plural(len(history.rebases), 'time')}, see report.md", style="yellow")))
     if history.oddities:
-        rows.append(("recovered", Text(f"{len(history.oddities)} oddities in the ledger, named in report.md", style="yellow")))
+        count = len(history.oddities)
+        rows.append(("recovered", Text(f"{count} oddit{'ies' if count > 1 else 'y'} in the ledger, named in report.md", style="yellow")))
     for row in rows:
         grid.add_row(*row)
     title = plain(history.opened.branch) if history.opened else "autoresearch"
-    shown = table(history, newest(history, 8)[-12:], known)
-    return Group(Text(title, style="bold"), *_headlines(history, known), Text(), grid, Text(), shown)
+    newer = table(history, newest(history, 8)[-12:], known)
+    return Group(Text(title, style="bold"), *_headlines(history, known), Text(), grid, Text(), newer)

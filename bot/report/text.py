@@ -65,6 +65,10 @@ def spark(values: Sequence[float], width: int = 32) -> str:
     return "".join(BARS[round((v - low) / (high - low) * 7) if high > low else 0] for v in finite)
 
 
+def plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def duration(seconds: float) -> str:
     whole = max(0, round(seconds))
     if whole < 60:

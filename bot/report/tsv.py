@@ -1,8 +1,9 @@
 """results.tsv in karpathy/autoresearch's five columns: commit, val_bpb, memory_gb, status, description.
 
-One difference, on purpose: upstream writes 0.000000 and 0.0 for a run that crashed, the best score there is. Here a number that
-was not measured is `nan`, which upstream's analysis (`pd.to_numeric(errors="coerce")`) and every float parser read as missing.
-Upstream knows keep, discard and crash: the baseline is its first keep, every failure a crash. What is still running is left out.
+Differences, on purpose: upstream writes 0.000000 and 0.0 for a run that crashed, the best score there is. Here a number that was not
+measured is `nan`, which upstream's analysis (`pd.to_numeric(errors="coerce")`) and every float parser read as missing. So is a value from
+before the base moved, which is to be compared with nothing in the file. Upstream knows keep, discard and crash: the baseline is its first
+keep, every failure a crash. What is still running is left out.
 """
 
 from collections.abc import Iterator
@@ -10,11 +11,12 @@ from pathlib import Path
 
 from bot.history import History
 from bot.records import Experiment
-from bot.report import facts
+from bot.report import facts, shown
+from bot.report.allocation import FAILURES
 from bot.report.text import plain
 
 HEADER = "commit\tval_bpb\tmemory_gb\tstatus\tdescription"
-STATUS = {"baseline": "keep", "keep": "keep", "discard": "discard"} | dict.fromkeys(facts.FAILURES, "crash")
+STATUS = {"baseline": "keep", "keep": "keep", "discard": "discard"} | dict.fromkeys(FAILURES, "crash")
 
 
 def render(history: History) -> str:
@@ -33,22 +35,20 @@ def rows(history: History) -> Iterator[str]:
 
 
 def _row(history: History, experiment: Experiment, context: str) -> str:
-    status = STATUS[experiment.status]
-    value = facts.shown_value(experiment, context)[0] if status != "crash" else None
-    memory = max((m.peak_memory for m in experiment.runs("baseline", "screen", "confirm")), default=0)
-    sha = history.sha_of(experiment) or (history.base if experiment.id == 0 else "-")
+    status, older = STATUS[experiment.status], history.older(experiment)
+    value = shown.value(history, experiment, context).value if status != "crash" and not older else None
+    memory = 0 if older else shown.peak(history, experiment)
     cells = [
-        sha[:7],
+        shown.commit(history, experiment)[:7] or "-",
         "nan" if value is None else f"{value:.6f}",
         f"{memory / 1024**3:.1f}" if memory else "nan",
         status,
-        _description(experiment),
+        _description(experiment, older),
     ]
     return "\t".join(cells)
 
 
-def _description(experiment: Experiment) -> str:
-    if experiment.id == 0:
-        return "baseline"
-    text = plain(experiment.proposal.hypothesis) if experiment.proposal else "(proposal lost)"
-    return f"{text} ({experiment.status})" if experiment.status in facts.FAILURES and experiment.status != "crash" else text
+def _description(experiment: Experiment, older: bool) -> str:
+    status = experiment.status if experiment.status in FAILURES and experiment.status != "crash" else ""
+    notes = ", ".join(filter(None, [status, shown.origin(experiment), shown.OLDER * older]))
+    return plain(shown.name(experiment)) + (f" ({plain(notes)})" if notes else "")

@@ -30,7 +30,8 @@ from bot.selftest.cheats import ROOT
 from bot.selftest.planted import ENTRY, Edit, Truth
 from bot.settings import Settings
 from bot.signals import Stop
-from bot.stack import Label, Stack
+from bot.stack import Stack
+from bot.worth import Label
 
 CONFIG = "autoresearch.yml"
 SETTINGS = f"""name: selftest

@@ -58,20 +58,29 @@ def test_the_first_example_of_the_page_is_a_workflow_of_at_most_15_lines():
 def test_declared_outputs_are_those_written_by_code_and_by_the_last_step():
     assert list(ACTION["outputs"]) == list(NAMES)
     for name, spec in ACTION["outputs"].items():
-        assert spec["value"] == f"${{{{ steps.main.outputs.{name} || steps.last.outputs.{name} }}}}"
+        assert spec["value"] == f"${{{{ steps.main.outputs.{name} || steps.last.outputs.{name} || steps.rescue.outputs.{name} }}}}"
     script = (TOP / "action/last.sh").read_text()
     assert ["status", *re.search(r"for name in (.*); do", script)[1].split()] == list(NAMES)
 
 
-def test_the_main_step_ends_in_exec_so_that_signals_reach_the_controller():
-    assert STEPS["main"]["run"].strip().splitlines()[-1] == 'exec "$AR_CONTROLLER" -P -m bot.action'
+def test_the_controllers_steps_end_in_exec_so_that_signals_reach_it():
+    for id in ("main", "rescue"):
+        assert STEPS[id]["run"].strip().splitlines()[-1] == 'exec "$AR_CONTROLLER" -P -m bot.action'
 
 
-def test_secrets_are_handed_to_the_main_step_alone_and_the_code_takes_them_away():
+def test_the_step_that_publishes_what_was_cut_short_gets_every_input_of_the_main_step():
+    main, rescue = STEPS["main"]["env"], STEPS["rescue"]["env"]
+    assert main.keys() == rescue.keys() and STEPS["main"]["run"].split("\n")[-4:] == STEPS["rescue"]["run"].split("\n")[-4:]
+    other = {name: rescue[name] for name in main if main[name] != rescue[name]}
+    assert other.keys() == {"AR_MODE", "AR_SUMMARY", "AR_PUBLICATION"}
+    assert (other["AR_MODE"], other["AR_PUBLICATION"]) == ("publish", "")
+
+
+def test_secrets_are_handed_to_the_controllers_steps_alone_and_the_code_takes_them_away():
     secret = {"github-token", "app-private-key"}
     for id, step in STEPS.items():
         named = {name for name in secret if f"inputs.{name} " in json.dumps(step)}
-        assert named == (secret if id == "main" else set())
+        assert named == (secret if id in ("main", "rescue") else set())
     assert set(SECRET) == {variable(name.replace("-", "_")) for name in secret}
 
 

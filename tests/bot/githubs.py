@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bot.forge.api import Forge
 from bot.forge.records import Pull
+from bot.forge.retry import Policy
 from bot.forge.tokens import Fixed, Tokens
 from tests.forge.repository import FakeRepo
 from tests.forge.server import Entry, FakeGitHub
@@ -28,7 +29,7 @@ class Scene:
     notes: list[str]
 
     def client(self, tokens: Tokens, **options: object) -> Forge:
-        return Forge(NAME, tokens, self.fake.url, sleep=lambda seconds: None, note=self.notes.append, **options)
+        return Forge(NAME, tokens, self.fake.url, Policy(sleep=lambda seconds: None, note=self.notes.append, **options))
 
     def as_(self, permissions: dict[str, str] | None = None, login: str = "github-actions[bot]", **options: object) -> Forge:
         """The client of another token."""

@@ -16,7 +16,8 @@ from bot.history import History
 from bot.loop import evidence
 from bot.measuring import REFRESHED
 from bot.proposers import Answer, ProposalContext
-from bot.proposers.constants import Constants, _answer, _singles, _tunables
+from bot.proposers.constants import Constants, answer
+from bot.proposers.moves import singles, tunables
 from bot.proposers.source import find
 from bot.proposers.space import infer, steps_between
 from bot.records import Measurement, Opened, Proposal, Verdict
@@ -152,8 +153,8 @@ def random_search(seed: int) -> Callable[[ProposalContext], Answer]:
     source = random.Random(f"random {seed}")
 
     def propose(context: ProposalContext) -> Answer:
-        tunables = _tunables(context.files, context.device)
-        return _answer(tunables, source.choice(_singles(tunables, [])), context.files)
+        tuned = tunables(context.files, context.device)
+        return answer(tuned, source.choice(singles(tuned, context.files, context.device)), context.files)
 
     return propose
 
@@ -163,10 +164,11 @@ def one_at_a_time(seed: int) -> Callable[[ProposalContext], Answer]:
     random.Random(f"order {seed}").shuffle(order)
 
     def propose(context: ProposalContext) -> Answer:
-        tunables = _tunables(context.files, context.device)
+        tuned = tunables(context.files, context.device)
         turn = order[(context.next_id - 1) % 24]
-        moves = [m for m in _singles(tunables, []) if turn // 2 in m and (m[turn // 2].steps > 0) == bool(turn % 2)]
-        return _answer(tunables, min(moves, key=lambda m: abs(abs(m[turn // 2].steps) - 1)), context.files)
+        moves = singles(tuned, context.files, context.device)
+        moves = [m for m in moves if turn // 2 in m and (m[turn // 2].steps > 0) == bool(turn % 2)]
+        return answer(tuned, min(moves, key=lambda m: abs(abs(m[turn // 2].steps) - 1)), context.files)
 
     return propose
 

@@ -9,6 +9,7 @@ import pytest
 from bot.errors import UsageError
 from bot.forge.api import Forge
 from bot.forge.errors import ForgeError
+from bot.forge.retry import Policy
 from bot.forge.tokens import Fixed
 from tests.bot.githubs import BRANCH, NAME, github
 from tests.forge.limits import Limits
@@ -167,7 +168,7 @@ def test_its_own_pace_keeps_it_below_githubs_limits():
             waits.append(seconds)
             now[0] += seconds
 
-        forge = Forge(NAME, Fixed(s.fake.token()), s.fake.url, sleep=sleep, clock=lambda: now[0])
+        forge = Forge(NAME, Fixed(s.fake.token()), s.fake.url, Policy(sleep=sleep, clock=lambda: now[0]))
         forge.open_pull(BRANCH, "main", "t", "b", True, [])
         for i in range(170):
             forge.update_pull(1, f"t {i}", "b")
@@ -182,7 +183,7 @@ def test_githubs_hourly_limit_is_waited_for():
         def sleep(seconds):
             now[0] += seconds
 
-        forge = Forge(NAME, Fixed(s.fake.token()), s.fake.url, patience=4000, sleep=sleep, clock=lambda: now[0])
+        forge = Forge(NAME, Fixed(s.fake.token()), s.fake.url, Policy(4000, sleep, lambda: now[0]))
         assert {forge.default_branch() for _ in range(4)} == {"main"} and [entry.status for entry in s.fake.log][-2:] == [403, 200]
 
 

@@ -1,13 +1,12 @@
 """When a call is repeated, how long it waits, and how many calls an hour there are: on a simulated clock."""
 
 import re
-import time
 
 import pytest
 
 from bot.forge.call import Answer, Call, Dropped, Refused
 from bot.forge.errors import ForgeError
-from bot.forge.retry import Retry
+from bot.forge.retry import Policy, Retry
 
 READ = Call("GET", "/x", "read it", "contents: read")
 WRITE = Call("PATCH", "/x", "change it", "contents: write")
@@ -48,7 +47,7 @@ class Line:
 
 
 def retry(line: Line, patience: float = 60.0, renew=lambda: False, note=lambda text: None) -> Retry:
-    return Retry(line.send, renew, patience, line.clock.sleep, line.clock, note)
+    return Retry(line.send, renew, Policy(patience, line.clock.sleep, line.clock, note))
 
 
 @pytest.mark.parametrize("trouble", [Answer(500), Answer(502), Answer(503), Answer(408), Dropped("reset"), Answer(422, {}, {
@@ -190,7 +189,7 @@ def test_what_the_sleep_raises_ends_the_wait():
         raise Stopped
 
     with pytest.raises(Stopped):
-        Retry(Line(Clock(), Answer(500)).send, lambda: False, 60.0, sleep, time.monotonic, lambda text: None).run(READ)
+        Retry(Line(Clock(), Answer(500)).send, lambda: False, Policy(sleep=sleep)).run(READ)
 
 
 def test_each_wait_is_noted():

@@ -7,13 +7,14 @@ import pytest
 
 from bot.errors import UsageError
 from bot.forge.errors import ForgeError
+from bot.forge.retry import Policy
 from bot.forge.tokens import App, Fixed
 from tests.bot.githubs import NAME, Scene, github
 
 
 def app(s: Scene, **options) -> App:
     made = s.fake.app(repositories=[NAME])
-    return App(str(made.app_id), made.private_key, NAME, s.fake.url, sleep=lambda seconds: None, **options)
+    return App(str(made.app_id), made.private_key, NAME, s.fake.url, Policy(sleep=lambda seconds: None, **options))
 
 
 def made(s: Scene) -> int:

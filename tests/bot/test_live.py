@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from bot.history import History
-from bot.live import PlainObserver, make_observer
+from bot.live import LiveObserver, PlainObserver, make_observer
 from bot.records import Measurement, Opened, Proposal, Stopped, Verdict
-from bot.report.screen import Now
+from bot.report.screen import Now, Screen
 from bot.settings import Settings
 
 from .builders import Night, good_night
@@ -109,6 +110,31 @@ def test_kept_losses_are_bounded():
     for step in range(100_000):
         now.move("train", 0.5, float(step))
     assert len(now.losses) < 1000
+
+
+def rendered(screen: Screen) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=120).print(screen.render())
+    return stream.getvalue()
+
+
+def test_the_third_worker_has_a_name_and_a_bar():
+    now, history = Now(), History.fold(Night().baseline().events)
+    now.begin_run("screen", 0, 1)
+    now.move("settle", 0.25, None)
+    assert "asking a third worker  25%" in rendered(Screen(now, history, None, None, 4))
+
+
+def test_experiments_to_go_are_those_of_this_run():
+    """Earlier runs do not count, nor does the baseline."""
+    night, stream = good_night(), io.StringIO()
+    observer = LiveObserver(Console(file=stream))
+    observer.now = now = Now(clock=iter(range(0, 10_000, 10)).__next__)
+    history = History.fold(night.events)
+    observer.screen = Screen(now, history, None, 4, 4)
+    observer.verdict(history.experiments[0])
+    observer.verdict(history.experiments[1])
+    assert now.decided == 1 and "about 3 experiments to go" in rendered(observer.screen)
 
 
 TERMINAL = """

@@ -13,6 +13,7 @@ from bot.ledger import Ledger
 from bot.live import run_line
 from bot.report import allocation, data, facts, kept, markdown, page, plot, points, terminal, tsv
 from bot.report.decisions import MARK, MARKED, Decisions
+from bot.report.shown import failure
 from bot.report.text import Scale
 
 from .builders import null_night
@@ -77,7 +78,7 @@ def test_a_drift_is_no_noise():
 
 def test_a_run_that_was_stopped_early_is_no_failure(night, capsys):
     stopped = night.experiments[7]
-    assert facts.failure(stopped) is None and "crash" not in row_of(markdown.render(night), 7)
+    assert failure(stopped) is None and "crash" not in row_of(markdown.render(night), 7)
     text = shown(page.render(night, stopped, ""), capsys)
     assert "stopped early" in text and EARLY in text
 

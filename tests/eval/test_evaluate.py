@@ -162,6 +162,19 @@ def test_progress_ends_at_one(text):
     assert seen == sorted(seen) and seen[-1] == pytest.approx(1.0)
 
 
+def test_a_third_worker_shows_how_far_it_is(text):
+    scored, settled = [], []
+    judged(LOCAL_ROUNDING, text, probe_seed=19, notify=scored.append, settling=settled.append)
+    assert scored[-1] == pytest.approx(1.0)
+    assert len(settled) > 10 and settled == sorted(settled) and (settled[0], settled[-1]) == (0.0, 1.0)
+
+
+def test_without_a_doubt_nothing_is_settled(text):
+    settled = []
+    judged(HONEST["markov"], text, settling=settled.append)
+    assert settled == []
+
+
 def test_references_survive_the_disk(tmp_path, champion):
     champion.save(tmp_path / "bits.npz")
     loaded = Reference.load(tmp_path / "bits.npz")

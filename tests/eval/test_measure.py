@@ -219,6 +219,15 @@ def test_live_lines_follow_the_phases(run, facts):
     assert all(set(line) == {"phase", "progress", "loss", "spent"} for line in run.lines)
 
 
+def test_a_third_worker_has_live_lines_of_its_own(tmp_path, corpus):
+    """Too small a look ahead for a few probes to be sure of; as many as a heavy dose has are."""
+    peek = "return self.table[inputs] + 0.02 * torch.nn.functional.one_hot(inputs.roll(-1, 1), self.table.shape[1])"
+    source = BIGRAM.replace("return self.table[inputs]", peek)
+    run = Measured(tmp_path, source, corpus, sandbox="none", eval_tokens=4096, probe_seed=1)
+    progress = [line["progress"] for line in run.lines if line["phase"] == "settle"]
+    assert (run["outcome"], run.lines[-1]["phase"]) == ("violation", "settle") and progress[0] == 0.0 and progress == sorted(progress)
+
+
 def test_log_keeps_the_last_words(run, facts):
     assert run.log.splitlines()[0] == "the last words"  # before what the workers said
 

@@ -41,12 +41,14 @@ def get_check(call: Call) -> dict[str, Any]:
 
 @route("GET", REPO + "/commits/{ref}/check-runs", "ReposOwnerRepoCommitsRefCheckRunsGetResponse200", needs="checks:read")
 def list_checks(call: Call) -> Answer:
-    """The newest of each name first; `filter=all` would list older ones too, and so does this."""
+    """The newest first: of each App's check runs of one name the newest alone, unless `filter=all` asks for the older ones too."""
     sha, name = call.repo.git.resolve(call.params["ref"]), call.query.get("check_name")
     if not sha:
         raise Refusal(422, f"No commit found for SHA: {call.params['ref']}")
     found = [each for each in call.repo.checks.values() if each.sha == sha and name in (None, each.name)]
-    return call.page(found[::-1], lambda each: views.check_run(call.repo, each), "check_runs")
+    if call.query.get("filter", "latest") == "latest":
+        found = [*{(each.login, each.name): each for each in found}.values()]
+    return call.page(sorted(found, key=lambda each: -each.id), lambda each: views.check_run(call.repo, each), "check_runs")
 
 
 @route("GET", REPO + "/actions/workflows/{workflow}", "Workflow", needs="actions:read")

@@ -54,7 +54,7 @@ def workflow_run(repo: "FakeRepo", run: Run) -> dict[str, Any]:
         "conclusion": run.conclusion, "workflow_id": number_of(run.workflow), "url": url, "pull_requests": [], "check_suite_id": suite,
         "html_url": f"{repo.forge.server_url}/{repo.full_name}/actions/runs/{run.id}", "created_at": run.created_at,
         "updated_at": run.created_at, "run_started_at": run.created_at, "actor": who, "triggering_actor": who,
-        "check_suite_url": f"{repo_url(repo)}/check-suites/{suite}", "display_title": run.workflow,
+        "check_suite_url": f"{repo_url(repo)}/check-suites/{suite}", "display_title": run.title or run.workflow,
         "workflow_url": f"{repo_url(repo)}/actions/workflows/{number_of(run.workflow)}",
         "head_commit": {
             "id": commit.sha, "tree_id": commit.tree, "message": commit.message, "timestamp": commit.committed_at, "author": author,

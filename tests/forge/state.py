@@ -87,6 +87,7 @@ class Run:
     status: str = "queued"
     conclusion: str | None = None
     inputs: dict = field(default_factory=dict)
+    title: str = ""  # what `run-name:` made, where the workflow has one
 
 
 @dataclass

@@ -31,8 +31,22 @@ def test_a_conclusion_completes_a_check_run(demo, repo):
 def test_check_runs_of_a_commit_are_listed_by_name(demo, repo):
     sha = repo.branch("work")
     ids = [demo.create_check_run(name, sha).id for name in ("autoresearch", "other", "autoresearch")]
-    _, data = demo.requester.requestJsonAndCheck("GET", f"{demo.url}/commits/{sha}/check-runs", parameters={"check_name": "autoresearch"})
+    asked = {"check_name": "autoresearch", "filter": "all"}
+    _, data = demo.requester.requestJsonAndCheck("GET", f"{demo.url}/commits/{sha}/check-runs", parameters=asked)
     assert [each["id"] for each in data["check_runs"]] == [ids[2], ids[0]]
+
+
+def test_only_the_newest_check_run_of_each_app_is_listed_unless_all_are_asked_for(fake, demo, repo):
+    sha, other = repo.branch("work"), client(fake, login="other-app[bot]")
+    old, new = (demo.create_check_run("autoresearch", sha).id for _ in range(2))
+    theirs = other.create_check_run("autoresearch", sha).id
+    path = f"{demo.url}/commits/{sha}/check-runs"
+
+    def listed(**asked: str) -> list[int]:
+        return [each["id"] for each in demo.requester.requestJsonAndCheck("GET", path, parameters=asked)[1]["check_runs"]]
+
+    assert listed() == listed(filter="latest") == [theirs, new]
+    assert listed(filter="all") == [theirs, new, old]
 
 
 def test_a_person_makes_no_check_runs(fake, repo):

@@ -121,9 +121,9 @@ class Box:
         """Runs action.yml on a fresh checkout."""
         return self.job().use(**inputs)
 
-    def asked(self, comment: Mapping[str, object], **github: str) -> Result:
+    def asked(self, comment: Mapping[str, object], workflow: str = "nightly.yml", **github: str) -> Result:
         """The hosted job that answers a comment."""
-        return self.job(event=comment, event_name="issue_comment", **github).use(mode="comment")
+        return self.job(event=comment, event_name="issue_comment", **github).use(mode="comment", workflow=workflow)
 
 
 @contextmanager

@@ -1,0 +1,130 @@
+"""Says in one `Rebased` what the record is to make of a branch that people, GitHub or another machine changed.
+
+- Merges of the base branch that git makes alone, and our own commits on another base: the base that moved. Nothing of that is anybody's.
+- A commit that undoes a kept change takes it out. What was on the branch and is not any more was taken out too, by whoever moved it;
+  what was kept here and nobody has seen yet is applied again on top.
+- Everything else is others' own: it stays as it is, and becomes the champion.
+"""
+
+import time
+from collections.abc import Sequence
+
+from .errors import UsageError
+from .reading import Found, Reading
+from .records import HUMAN, Experiment, Rebased
+from .starting import check_files
+
+
+class Others(Reading):
+    def read(self, tip: str) -> Rebased | None:
+        """What to record of a branch at `tip`; None where the record has it. UsageError, which says how to go on, where it cannot."""
+        history = self.history
+        if tip == history.champion_sha or tip in history.trail and self.marks.left not in history.after(tip):
+            return None  # a kill came before the branch was brought to the champion
+        if tip in history.champions:
+            return self.back(tip)
+        at = next((sha for sha in reversed(history.champions) if self.repo.ancestor(sha, tip)), None)
+        if not at or tip in (move.replaces for move in history.rebases):
+            raise UsageError(self.refusal(tip))
+        if all(map(self.ours, self.repo.between(at, tip))):
+            return None  # the ledger lost a line, and the same evidence decides the same way again
+        check_files(self.repo, self.settings, tip)
+        ground = self.ground(tip)
+        self.refuse_foreign(tip, at, ground)
+        return self.rebased(tip, at, ground) if ground else self.built_on(tip, at)
+
+    def refusal(self, tip: str) -> str:
+        way = f"choose another `name:`, or delete the branch to go on without that: git branch -D {self.branch}"
+        if tip in self.history.trail:
+            return f"branch {self.branch} was moved back to {tip[:12]}, from before the research went to {self.history.base[:12]}; {way}"
+        began = f"{tip[:12]} does not build on {self.history.base[:12]}, where the research began"
+        return f"branch {self.branch} was rewritten by someone else ({began}); {way}"
+
+    def refuse_foreign(self, tip: str, at: str, ground: str | None) -> None:
+        same = set() if ground else self.same(tip)
+        if foreign := sorted(self.repo.changed(ground or at, tip) - {*self.settings.editable} - same):
+            author = self.repo.between(at, tip)[-1].author
+            raise UsageError(
+                f"{author} changed {', '.join(foreign)} on {self.branch}, which is not in `editable:`; take that out of the branch, "
+                "or put it into the base branch: a change that no measurement sees cannot be proved"
+            )
+
+    def back(self, tip: str) -> Rebased | None:
+        """Somebody moved the branch back to an older champion, and saw what was on it then."""
+        champions, left = self.history.champions, self.marks.left
+        stay = champions[: champions.index(tip) + 1]
+        seen = champions[: champions.index(left) + 1] if left in champions else []
+        later = [e for e in self.history.stack if self.history.sha_of(e) not in stay]
+        out = [e.id for e in later if self.history.sha_of(e) in seen or self.seen(e)]
+        if not out and all(prune.sha in stay or prune.sha not in seen for prune in self.history.prunes):
+            return None
+        carry = [e.id for e in later if e.id not in out]
+        why = f"someone moved {self.branch} back to {tip[:12]}{told(' and took out', out)}{told('; applied again:', carry)}"
+        return Rebased(time.time(), self.history.base, why, commits=tuple(stay), out=tuple(out), carry=tuple(carry))
+
+    def built_on(self, tip: str, at: str) -> Rebased:
+        """Commits on the champion `at`. What was kept on it beside them goes on top."""
+        stay = self.history.champions[: self.history.champions.index(at) + 1]
+        commits = self.written.objects.parents(tip, at)
+        found = self.found(commits, at, self.held(stay))
+        out, carry = self.missing(found)
+        steps = found.steps if found.chain else [(tip, 0)]
+        why = f"{self.who(commits)} built on {at[:12]}{told(' and took out', out)}{told('; applied again:', carry)}"
+        return Rebased(time.time(), self.history.base, why, commits=tuple(stay), steps=tuple(steps), out=tuple(out), carry=tuple(carry))
+
+    def rebased(self, tip: str, at: str, ground: str) -> Rebased:
+        """The branch stands on a newer commit of its base branch: merged into it, or rebased on to it."""
+        history, over = self.history, self.repo.ancestor(at, ground)
+        stay = history.champions[: history.champions.index(at) + 1]
+        commits = self.written.objects.parents(tip, at, ground, *self.base_tips)
+        found = self.found(commits, ground, [] if over else self.held(stay))
+        merged = self.sorted_by(ground)[0]
+        out, carry = self.missing(found, merged)
+        out += [id for id in found.undone if id not in out and not found.chain]
+        under = [id for id in sorted(found.ids) if id not in merged and not found.chain]
+        theirs = found.theirs or any(history.experiments[id].proposal.source == HUMAN for id in under)
+        facts = {"merged": tuple(merged), "out": tuple(out)}
+        why = f"{self.who(commits)} brought {self.branch} up to date with {self.base_name}, from {history.base[:12]} to {ground[:12]}"
+        why += told(", and took out", out) + told("; it has", merged) + told("; applied again:", [*under, *carry])
+        if found.chain:
+            return Rebased(time.time(), ground, why, steps=tuple(found.steps), carry=tuple(carry), **facts)
+        if theirs:  # their commit stays on the branch, so it comes last
+            return Rebased(time.time(), ground, why, under=tuple(under), steps=((tip, 0),), carry=tuple(carry), **facts)
+        return Rebased(time.time(), ground, why, carry=(*under, *carry), replaces=tip, **facts)
+
+    # What is there, and what is not any more
+
+    def held(self, stay: list[str]) -> list[int]:
+        """The stack of an older champion, the last of `stay`."""
+        gone = {id for prune in self.history.prunes if prune.sha in stay and not prune.hunks for id in prune.ids}
+        return [e.id for e in self.history.keeps if self.history.sha_of(e) in stay and e.id not in gone]
+
+    def missing(self, found: Found, merged: Sequence[int] = ()) -> tuple[list[int], list[int]]:
+        """(ids that people took out by leaving them behind, ids that nobody has seen there yet) of the stack."""
+        stack = self.history.stack
+        gone = [e for e in stack if e.id not in {*found.ids, *found.undone, *merged}]
+        rewritten = max((i for i, e in enumerate(stack) if e.id in found.again), default=-1)  # who rewrote that saw what was below it
+        out = [e.id for e in gone if stack.index(e) < rewritten or self.seen(e)]
+        return out, [e.id for e in gone if e.id not in out]
+
+    def seen(self, keep: Experiment) -> bool:
+        """Whether it was on the branch for others to see. A human's commit was always."""
+        return bool(keep.proposal and keep.proposal.source == HUMAN) or self.marks.published(self.history.sha_of(keep))
+
+    def who(self, commits: Sequence[tuple[str, list[str]]]) -> str:
+        names = self.written.names(sha for sha, _ in commits)
+        return " and ".join(names) or ("another machine" if any(self.written.bot(sha) for sha, _ in commits) else "someone")
+
+    def told_of(self, tip: str) -> tuple[str, bool]:
+        """(what others' commits up to `tip` on the champion say, whether no human hand was on them)."""
+        champion, known = self.history.champion_sha, [sha for sha in self.history.trail if sha != tip and self.repo.resolve(sha)]
+        commits = self.written.objects.parents(tip, champion, *self.base_tips, *known)
+        own = [sha for sha, parents in commits if not self.clean_merge(sha, parents)] or [sha for sha, _ in commits]
+        said = [commit for commit in self.repo.between(champion, tip) if commit.sha in own]
+        words = f"{' and '.join(sorted({c.author for c in said}))}: {'; '.join(c.subject for c in said)}"
+        return words, all(map(self.written.machine, own))
+
+
+def told(words: str, ids: Sequence[int]) -> str:
+    """` and took out 0003, 0004`; empty without ids."""
+    return f"{words} {', '.join(f'{id:04d}' for id in ids)}" if ids else ""
