@@ -1,11 +1,16 @@
 """162 configurations of this repository's train.py, every combination of five constants, each measured once for real at `10s cpu`.
 
     python benchmarks/table.py measure [seconds]     goes on where it stopped, in a fixed random order; 45 minutes on one core in all
-    python benchmarks/table.py                       what the table says, as docs/performance.md has it
+    python benchmarks/table.py [repeats]             what the table says, and every strategy replayed on it, as docs/performance.md has it
 
-Each run has a seed of its own, so the table is noisy. True values are those of a least-squares fit: every constant's effect at each level,
-and of each pair of constants how far it is not the sum; what remains of the runs is the noise. Together the runs know each effect far
-better than one run knows its configuration.
+Each run has a seed of its own, so the table is noisy. True values are those of a least-squares fit: every constant's effect at each of its
+values, and where an F test (p < 0.05) finds that two constants are not the sum of their effects, what each pair of values adds. What
+remains of the runs is the noise. The fit knows each effect from all runs, so far better than one run knows its configuration.
+
+The replay: a night begins at train.py's own values. Ledger and decision are the real ones (`tests/bot/landscape.py`), a measurement is
+the true value and a draw of the noise. Gain: of the champion's true value, as a share of what the best configuration of the table gains.
+Area: the mean of that after each experiment. `alone`: the five constants and nothing else. `among others`: beside OTHERS, which change
+nothing here, as most constants of a real train.py change nothing that a night could measure.
 """
 
 import csv
@@ -87,6 +92,30 @@ def read(path: Path = FILE) -> list[tuple[Config, int, float, int]]:
     return [(tuple(row[:-3]), int(row[-3]), float(row[-2]), int(row[-1])) for row in rows]
 
 
+# What the table says
+
+
+class Fit:
+    """True values by configuration, and the noise: `sd`, with `freedom` degrees of freedom. `pairs`: those that are more than a sum."""
+
+    def __init__(self, rows: list[tuple[Config, int, float, int]]):
+        self.rows, self.y = rows, np.array([value for _, _, value, _ in rows])
+        places = range(len(LEVELS))
+        blocks = [self._block([config for config, *_ in rows], (place,)) for place in places]
+        full = [self._block([config for config, *_ in rows], pair) for pair in itertools.combinations(places, 2)]
+        self.pairs = [pair for pair, p in zip(itertools.combinations(places, 2), self._tests(blocks, full), strict=True) if p < 0.05]
+        self.terms = [(place,) for place in places] + self.pairs
+        every = list(itertools.product(*LEVELS.values()))
+        design, self.freedom = self._design([config for config, *_ in rows]), 0
+        coefficients, *_ = np.linalg.lstsq(design, self.y, rcond=None)
+        self.freedom = len(rows) - design.shape[1]
+        self.sd = float(np.sqrt(np.sum((self.y - design @ coefficients) ** 2) / self.freedom))
+        self.true = dict(zip(every, map(float, self._design(every) @ coefficients), strict=True))
+
+    def _block(self, configs: list[Config], places: tuple[int, ...]) -> np.ndarray:
+        """One column for each combination of the values of these constants that leaves out the first one of each."""
+        values = itertools.product(*(list(LEVELS.values())[place][1:] for place in places))
+        return np.array([[all(c[p] == v for p, v in zip(places, value, strict=True)) for value in values] for c in configs], dtype=float)
 if __name__ == "__main__":
     if sys.argv[1:2] == ["measure"]:
         measure(float(sys.argv[2]) if len(sys.argv) > 2 else 1e9)

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Mapping
 from types import TracebackType
 
+from bot import keys
 from bot.action import interrupt, secret
 from bot.action.inputs import Inputs, Job
 from bot.action.log import LOG
@@ -34,7 +35,9 @@ def main() -> None:
 
 def perform(outputs: Outputs) -> int:
     try:
-        return act({**os.environ, **secret.take()}, outputs)
+        secrets = secret.take()
+        keys.hold({name: value for name, value in secrets.items() if name not in secret.SECRET and value})
+        return act({**os.environ, **secrets}, outputs)
     except (StopNow, interrupt.Interrupted) as error:
         outputs.set(status="cancelled")
         LOG.warning(str(error))

@@ -6,6 +6,7 @@ started anew in the same process, with the same PID that the runner signals, and
 
 import json
 import os
+import re
 import sys
 from collections.abc import MutableMapping
 
@@ -13,6 +14,7 @@ from bot.errors import UsageError
 
 SECRET = ("AR_GITHUB_TOKEN", "AR_APP_PRIVATE_KEY")
 DESCRIPTOR = "AR_SECRETS_FD"
+KEYS = re.compile(r".*_(KEY|TOKEN|SECRET|PASSWORD)", re.IGNORECASE)  # at a name's end: what a workflow's `env:` gives a proposer
 PIPE_BYTES = 60_000  # a pipe holds 64 KiB before anyone reads it
 
 
@@ -21,12 +23,13 @@ def take(environ: MutableMapping[str, str] = os.environ) -> dict[str, str]:
     if DESCRIPTOR in environ:
         with os.fdopen(int(environ.pop(DESCRIPTOR)), "rb") as pipe:
             return json.loads(pipe.read())
-    found = {name: environ.pop(name, "") for name in SECRET}
+    names = [*SECRET, *(name for name in environ if name not in SECRET and KEYS.fullmatch(name))]
+    found = {name: environ.pop(name, "") for name in names}
     data = json.dumps(found).encode()
     if not any(found.values()):
         return found
     if len(data) > PIPE_BYTES:
-        raise UsageError(f"github-token, app-private-key: together over {PIPE_BYTES // 1000} kB; a token is a line, a key a file of 2 kB")
+        raise UsageError(f"github-token, app-private-key and keys in `env:`: together over {PIPE_BYTES // 1000} kB; a key has 2 kB at most")
     read_end, write_end = os.pipe()
     os.write(write_end, data)
     os.close(write_end)

@@ -156,9 +156,9 @@ def test_secrets_leave_the_environment_that_the_kernel_shows_and_the_process_sta
     for path in ("bot/__init__.py", "bot/errors.py", "bot/action/__init__.py", "bot/action/secret.py"):
         (tmp_path / path).write_text((TOP / path).read_text())
     (package / "__main__.py").write_text(TAKE)
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path), **given(app_private_key=KEY)}
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path), **given(app_private_key=KEY), "OPENAI_API_KEY": f"{CANARY}2"}
     child = subprocess.Popen([sys.executable, "-P", "-m", "bot.action"], env=environment, stdout=subprocess.PIPE, text=True)
     told = json.loads(child.communicate(timeout=30)[0])
     assert told["pid"] == child.pid and child.returncode == 0
-    assert told["found"] == {"AR_GITHUB_TOKEN": CANARY, "AR_APP_PRIVATE_KEY": KEY} and not told["seen"]
+    assert told["found"] == {"AR_GITHUB_TOKEN": CANARY, "AR_APP_PRIVATE_KEY": KEY, "OPENAI_API_KEY": f"{CANARY}2"} and not told["seen"]
     assert "AR_MODE" in told["environ"] and not {"AR_GITHUB_TOKEN", "AR_APP_PRIVATE_KEY", "AR_SECRETS_FD"} & set(told["environ"])

@@ -17,7 +17,8 @@ from bot.loop import evidence
 from bot.measuring import REFRESHED
 from bot.proposers import Answer, ProposalContext
 from bot.proposers.constants import Constants, answer
-from bot.proposers.moves import singles, tunables
+from bot.proposers.moves import singles, tunables, values
+from bot.proposers.past import recall
 from bot.proposers.source import find
 from bot.proposers.space import infer, steps_between
 from bot.records import Measurement, Opened, Proposal, Verdict
@@ -43,7 +44,7 @@ NOISE, START = 0.003, 1.8
 class Valley:
     """Loss = sum of w * steps**2 from a hidden optimum, in the constants' own scales; `cliff` makes large values much worse."""
 
-    noise = NOISE
+    noise, source = NOISE, SOURCE
 
     def __init__(self, seed: int, cliff: bool = False, coupled: bool = False):
         self.random = random.Random(f"valley {seed}")
@@ -94,7 +95,7 @@ class Night:
 
     def __init__(self, valley: Valley, strategy: Callable[[ProposalContext], Answer], seed: int):
         self.valley, self.strategy, self.random = valley, strategy, random.Random(f"noise {seed}")
-        self.text, self.seed, self.history, self.clock = SOURCE, seed, History(), count(1)
+        self.text, self.seed, self.history, self.clock = valley.source, seed, History(), count(1)
         self.history.add(Opened(self.tick(), "autoresearch/x", "sha0", "main", "val_bpb", "min", "5s cpu", "c", "constants"))
         self.measure_champion()
 
@@ -159,24 +160,45 @@ def random_search(seed: int) -> Callable[[ProposalContext], Answer]:
     return propose
 
 
-def one_at_a_time(seed: int) -> Callable[[ProposalContext], Answer]:
-    order = list(range(24))
-    random.Random(f"order {seed}").shuffle(order)
+def random_without_repeats(seed: int) -> Callable[[ProposalContext], Answer | None]:
+    """The same, but no set of values twice."""
+    source = random.Random(f"random {seed}")
 
-    def propose(context: ProposalContext) -> Answer:
+    def propose(context: ProposalContext) -> Answer | None:
         tuned = tunables(context.files, context.device)
-        turn = order[(context.next_id - 1) % 24]
+        tried = {tuple(p.values.items()) for p in recall(context.history, {t.name: t.value for t in tuned})}
         moves = singles(tuned, context.files, context.device)
-        moves = [m for m in moves if turn // 2 in m and (m[turn // 2].steps > 0) == bool(turn % 2)]
-        return answer(tuned, min(moves, key=lambda m: abs(abs(m[turn // 2].steps) - 1)), context.files)
+        new = [move for move in moves if tuple(values(tuned, move).items()) not in tried]
+        return answer(tuned, source.choice(new), context.files) if new else None
 
     return propose
 
 
-STRATEGIES = {"constants": constants, "one at a time": one_at_a_time, "random": random_search}
+def one_at_a_time(seed: int) -> Callable[[ProposalContext], Answer]:
+    """Each constant one step up and down, in a random order, again and again."""
+    order: list[int] = []
+
+    def propose(context: ProposalContext) -> Answer:
+        tuned = tunables(context.files, context.device)
+        if not order:
+            order.extend(range(2 * len(tuned)))
+            random.Random(f"order {seed}").shuffle(order)
+        moves = singles(tuned, context.files, context.device)
+        for later in range(len(order)):
+            turn = order[(context.next_id - 1 + later) % len(order)]
+            found = [m for m in moves if turn // 2 in m and (m[turn // 2].steps > 0) == bool(turn % 2)]
+            if found:
+                break
+        return answer(tuned, min(found, key=lambda m: abs(abs(m[turn // 2].steps) - 1)), context.files)
+
+    return propose
+
+
+STRATEGIES = {
+    "constants": constants, "one at a time": one_at_a_time, "random": random_search, "random, none twice": random_without_repeats,
+}  # fmt: skip
 
 
 def mean_gains(strategy: str, repeats: int, count: int, first: int = 0, **kind: bool) -> list[list[float]]:
     seeds = range(first, first + repeats)
     return [Night(Valley(seed, **kind), STRATEGIES[strategy](seed), seed).gains(count) for seed in seeds]
-

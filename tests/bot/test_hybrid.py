@@ -119,6 +119,12 @@ def test_the_mode_for_constants_gets_them(history):
     assert whose(history, mode="constants") == "constants"
 
 
+def test_a_proposer_of_code_alone_tunes_where_a_mode_asks_for_it(history):
+    alone = Hybrid(Code(), first=False)
+    assert [alone.propose(context(history, mode=mode)).source for mode in ("", "bold", "constants")] == ["llm:some-model"] * 2 + ["constants"]
+    assert alone.slow(context(history)) and not alone.slow(context(history, mode="constants"))
+
+
 def test_where_one_has_nothing_left_the_other_goes_on(history):
     assert whose(history, text="x = 1\n") == "llm" and whose(history, text="x = 1\n", mode="constants") == "llm"
     assert Hybrid(Code("")).propose(context(history, mode="bold")).source == "constants"
