@@ -26,6 +26,9 @@ from pathlib import Path
 TOP = Path(__file__).parents[1]
 sys.path.insert(0, str(TOP))
 
+from bot.proposers import Answer, ProposalContext  # noqa: E402
+from bot.proposers.constants import Constants  # noqa: E402
+from bot.proposers.hybrid import tunes  # noqa: E402
 from bot.proposers.source import find, replace  # noqa: E402
 from eval.cache import default_cache_dir  # noqa: E402
 from eval.corpus import prepare  # noqa: E402
@@ -96,26 +99,137 @@ def read(path: Path = FILE) -> list[tuple[Config, int, float, int]]:
 
 
 class Fit:
-    """True values by configuration, and the noise: `sd`, with `freedom` degrees of freedom. `pairs`: those that are more than a sum."""
+    """`true`: configuration -> bits per byte. `noise`: standard deviation of one run, with `freedom` degrees of freedom."""
 
     def __init__(self, rows: list[tuple[Config, int, float, int]]):
-        self.rows, self.y = rows, np.array([value for _, _, value, _ in rows])
-        places = range(len(LEVELS))
-        blocks = [self._block([config for config, *_ in rows], (place,)) for place in places]
-        full = [self._block([config for config, *_ in rows], pair) for pair in itertools.combinations(places, 2)]
-        self.pairs = [pair for pair, p in zip(itertools.combinations(places, 2), self._tests(blocks, full), strict=True) if p < 0.05]
-        self.terms = [(place,) for place in places] + self.pairs
-        every = list(itertools.product(*LEVELS.values()))
-        design, self.freedom = self._design([config for config, *_ in rows]), 0
-        coefficients, *_ = np.linalg.lstsq(design, self.y, rcond=None)
-        self.freedom = len(rows) - design.shape[1]
-        self.sd = float(np.sqrt(np.sum((self.y - design @ coefficients) ** 2) / self.freedom))
-        self.true = dict(zip(every, map(float, self._design(every) @ coefficients), strict=True))
+        self.configs, self.y = [config for config, *_ in rows], np.array([value for _, _, value, _ in rows])
+        places = [(place,) for place in range(len(LEVELS))]
+        every = list(itertools.combinations(range(len(LEVELS)), 2))
+        rest, freedom = self._rest(places + every)
+        self.p = {}  # of each pair: how likely it would look like that if it were a mere sum
+        for pair in every:
+            without, more = self._rest([term for term in places + every if term != pair])
+            self.p[pair] = float(f_distribution.sf((without - rest) / (more - freedom) / (rest / freedom), more - freedom, freedom))
+        self.terms = places + [pair for pair in every if self.p[pair] < 0.05]
+        left, self.freedom = self._rest(self.terms)
+        self.noise = (left / self.freedom) ** 0.5
+        coefficients, *_ = np.linalg.lstsq(self._design(self.configs, self.terms), self.y, rcond=None)
+        whole = list(itertools.product(*LEVELS.values()))
+        self.true = dict(zip(whole, map(float, self._design(whole, self.terms) @ coefficients), strict=True))
 
-    def _block(self, configs: list[Config], places: tuple[int, ...]) -> np.ndarray:
-        """One column for each combination of the values of these constants that leaves out the first one of each."""
-        values = itertools.product(*(list(LEVELS.values())[place][1:] for place in places))
-        return np.array([[all(c[p] == v for p, v in zip(places, value, strict=True)) for value in values] for c in configs], dtype=float)
+    def _rest(self, terms: list[tuple[int, ...]]) -> tuple[float, int]:
+        """(sum of squares that these terms leave, degrees of freedom)."""
+        design = self._design(self.configs, terms)
+        coefficients, *_ = np.linalg.lstsq(design, self.y, rcond=None)
+        return float(np.sum((self.y - design @ coefficients) ** 2)), len(self.y) - design.shape[1]
+
+    def _design(self, configs: list[Config], terms: list[tuple[int, ...]]) -> np.ndarray:
+        """A column of ones, and for each term one for every combination of its constants' values but the first ones."""
+        columns = [np.ones(len(configs))]
+        for term in terms:
+            for chosen in itertools.product(*(list(LEVELS.values())[place][1:] for place in term)):
+                pairs = list(zip(term, chosen, strict=True))
+                columns.append(np.array([all(config[place] == value for place, value in pairs) for config in configs], dtype=float))
+        return np.column_stack(columns)
+
+
+# Replay
+
+OTHERS = """\
+HEAD_DIM = 64
+SOFTCAP = 15.0
+ROTARY_BASE = 10_000
+HEAD_LR = 0.004
+SCALAR_LR = 0.5
+GATE_LR = 0.01
+ADAM_BETA1 = 0.8
+ADAM_BETA2 = 0.95
+MUON_BETA2 = 0.95
+WEIGHT_DECAY = 0.2
+WARMDOWN = 0.5
+MOMENTUM_END = 0.95
+EMBED_STD = 1.0
+X0_INIT = 0.1
+"""
+COUNTS = (6, 12, 20, 30)
+
+
+class Table(Valley):
+    """A landscape of `tests/bot/landscape.py` whose values are the table's."""
+
+    others = ""
+
+    def __init__(self, fit: Fit):
+        lines = [f"{name.partition('.')[0]} = {first}  # one of {', '.join((first, *more))}\n" for name, (first, *more) in LEVELS.items()]
+        self.fit, self.noise, self.source = fit, fit.noise, "".join(lines) + self.others
+        self.start = self.loss(self.source)
+
+    def loss(self, text: str) -> float:
+        """Bits per byte beyond the best configuration's."""
+        values = {constant.name: constant.text for constant in find(text)}
+        return self.fit.true[tuple(values[name.partition(".")[0]] for name in LEVELS)] - min(self.fit.true.values())
+
+
+class AmongOthers(Table):
+    others = OTHERS
+
+
+def first_part(seed: int) -> Callable[[ProposalContext], Answer | None]:
+    """The hybrid, with a proposer of code that has no ideas: what its constants part finds before it stops."""
+    return lambda context: Constants().propose(context) if tunes(context) else None
+
+
+def replay(kind: type[Table], fit: Fit, strategy: str, seed: int) -> list[float]:
+    """Gain after each experiment. One that has nothing to propose stays where it is."""
+    night = Night(kind(fit), (STRATEGIES | {"hybrid's constants": first_part})[strategy](seed), seed)
+    gains: list[float] = []
+    for _ in range(COUNTS[-1]):
+        if night.experiment() is None:
+            return gains + [night.valley.gain(night.text)] * (COUNTS[-1] - len(gains))
+        gains.append(night.valley.gain(night.text))
+    return gains
+
+
+def report(repeats: int) -> None:
+    fit = Fit(read())
+    told(fit)
+    for title, kind in (("alone", Table), ("among others", AmongOthers)):
+        rows = {name: [replay(kind, fit, name, seed) for seed in range(repeats)] for name in [*STRATEGIES, "hybrid's constants"]}
+        print(
+            f"\n{title:20}" + "".join(f"{f'@{count}':>15}" for count in COUNTS) + f"{'area 12':>15}{'area 30':>15}   area 12, 30 / random's"
+        )
+        for name, row in rows.items():
+            cells = [[gains[count - 1] for gains in row] for count in COUNTS] + [
+                [fmean(gains[:count]) for gains in row] for count in (12, 30)
+            ]
+            ratios = [fmean(cells[i]) / fmean(fmean(gains[:count]) for gains in rows["random"]) for i, count in ((-2, 12), (-1, 30))]
+            print(f"  {name:18}" + "".join(f"{mean(cell):>15}" for cell in cells) + "   " + ", ".join(f"{ratio:.2f}" for ratio in ratios))
+
+
+def told(fit: Fit) -> None:
+    base = next(iter(fit.true))
+    best = min(fit.true, key=fit.true.get)
+    print(f"{len(fit.y)} runs, {len(fit.true)} configurations; noise {fit.noise:.4f} ({fit.freedom} degrees of freedom)")
+    print(f"train.py {fit.true[base]:.4f}, best {fit.true[best]:.4f} at {', '.join(best)}; worst {max(fit.true.values()):.4f}")
+    for place, (name, values) in enumerate(LEVELS.items()):
+        effects = [
+            fmean(v - fit.true[(*c[:place], values[0], *c[place + 1 :])] for c, v in fit.true.items() if c[place] == value)
+            for value in values
+        ]
+        print(f"  {name:18}" + "   ".join(f"{value} {effect:+.4f}" for value, effect in zip(values, effects, strict=True)))
+    names = list(LEVELS)
+    print(
+        "  more than a sum: "
+        + ("; ".join(f"{names[a]} and {names[b]} (p {fit.p[a, b]:.2g})" for a, b in fit.p if fit.p[a, b] < 0.05) or "none")
+    )
+
+
+def mean(values: list[float]) -> str:
+    return f"{fmean(values):.3f} ± {stdev(values) / len(values) ** 0.5:.3f}"
+
+
 if __name__ == "__main__":
     if sys.argv[1:2] == ["measure"]:
         measure(float(sys.argv[2]) if len(sys.argv) > 2 else 1e9)
+    else:
+        report(int(sys.argv[1]) if len(sys.argv) > 1 else 200)

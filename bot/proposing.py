@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from . import duplicates, edit, elsewhere, plateau, size
+from .ahead import LOOK
 from .commits import message
 from .history import History
 from .ledger import Ledger
@@ -96,33 +97,38 @@ def switch(night: "Night") -> None:
 
 
 def think(night: "Night") -> Answer | None:
-    """The proposer's next answer: the one that was thought of meanwhile, else a new one. One that cannot be reached is stood in for."""
-    try:
-        if not night.proposer.slow(context(night)):
-            return night.proposer.propose(context(night))
-        if night.ahead.thought:
-            fits = night.ahead.thought.files == champion_files(night)
-            answer = wait(night)
-            if answer or fits or night.stop.soft:
+    """The proposer's next answer. One that cannot be reached is stood in for by constants; where they have none, the night waits."""
+    while True:
+        try:
+            return thought(night)
+        except LimitReached:  # `stop_reason` finds the same
+            return None
+        except Unavailable as error:
+            night.observer.note(f"WARNING: the proposer could not be reached ({plain(str(error), 300)}); constants are tuned meanwhile")
+            answer = Constants().propose(replace(context(night), mode="constants"))
+            if answer or not rest(night):
                 return answer
-        ahead(night)
-        return wait(night)
-    except LimitReached:  # `stop_reason` finds the same
-        return None
-    except Unavailable as error:
-        night.observer.note(f"WARNING: the proposer could not be reached ({plain(str(error), 300)}); constants are tuned meanwhile")
-        return stand_in(night)
 
 
-def stand_in(night: "Night") -> Answer | None:
-    """What needs no server. Where it has nothing, the night waits and asks again."""
-    answer = Constants().propose(replace(context(night), mode="constants"))
-    if answer is None:
-        until = time.monotonic() + RESTED
-        while time.monotonic() < until and not night.stop_reason():
-            time.sleep(0.2)
-        return None if night.stop_reason() else think(night)
-    return answer
+def thought(night: "Night") -> Answer | None:
+    """What was thought of meanwhile, if it fits; else a new answer."""
+    if not night.proposer.slow(context(night)):
+        return night.proposer.propose(context(night))
+    if night.ahead.thought:
+        fits = night.ahead.thought.files == champion_files(night)
+        answer = wait(night)
+        if answer or fits or night.stop.soft:
+            return answer
+    ahead(night)
+    return wait(night)
+
+
+def rest(night: "Night") -> bool:
+    """Waits before the next try; False where the night is to end first."""
+    until = time.monotonic() + RESTED
+    while time.monotonic() < until and not night.stop_reason():
+        time.sleep(LOOK)
+    return not night.stop_reason()
 
 
 def wait(night: "Night") -> Answer | None:

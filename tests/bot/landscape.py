@@ -113,9 +113,12 @@ class Night:
         while len(self.history.pool(sha)) < (REFRESHED if keeps else 4):
             self.measure(keeps[-1].id if keeps else 0, "champion" if keeps else "baseline", sha, self.text)
 
-    def experiment(self) -> Answer:
+    def experiment(self) -> Answer | None:
+        """None where the strategy has nothing to propose."""
         id, parent = self.history.next_id, self.history.champion_sha
         answer = self.strategy(ProposalContext({"train.py": self.text}, self.history, id, "cpu", Path(), "min", self.seed))
+        if answer is None:
+            return None
         self.history.add(Proposal(self.tick(), id, parent, f"sha{id}", answer.hypothesis, answer.source, params=answer.params))
         text = answer.edits["train.py"]
         verdict = self.decide(id, text)

@@ -207,3 +207,13 @@ def cut(night, events, answer):
     night.ledger.path.write_bytes(b"".join(ENCODER.encode(event) + b"\n" for event in events))
     night.repo._git("update-ref", "-d", "refs/heads/autoresearch/demo")
     return open_again(night.settings.root, answer)
+
+
+def test_a_night_without_any_proposer_waits_for_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("bot.proposing.RESTED", 0.5)
+    script = Script(*[Unavailable("no answer")] * 3, to("x", "x = 1"))
+    script.answers[3] = lambda text: text.replace("x = 1", "x = 1  # again")
+    night, _ = make_night(tmp_path / "repo", [], text="x = 1\n")  # nothing that constants could tune
+    using(night, script)
+    run_loop(night)
+    assert len(script.contexts) >= 4 and "no answer" in night.observer.stream.getvalue()
