@@ -171,7 +171,7 @@ class Asking(Research):
     )
     patience: whole(1) | None = Field(
         None,
-        description="Stop after so many experiments without a keep. `null`: go on, in ever other ways.",
+        description="Stop after so many experiments without a gain; one that is only shorter is none. `null`: go on, in ever other ways.",
         examples=[60],
     )
 
