@@ -24,6 +24,8 @@ class Others(Reading):
         if tip in history.champions:
             return self.back(tip)
         at = next((sha for sha in reversed(history.champions) if self.repo.ancestor(sha, tip)), None)
+        if not at and (began := self.begun_elsewhere(tip)):
+            return self.joined(tip, began)
         if not at or tip in (move.replaces for move in history.rebases):
             raise UsageError(self.refusal(tip))
         if all(map(self.ours, self.repo.between(at, tip))):
@@ -32,6 +34,21 @@ class Others(Reading):
         ground = self.ground(tip)
         self.refuse_foreign(tip, at, ground)
         return self.rebased(tip, at, ground) if ground else self.built_on(tip, at)
+
+    def begun_elsewhere(self, tip: str) -> str | None:
+        """Where another machine began with this research, if it was on the branch before anything of ours: on an older base than ours."""
+        merge_base, base = self.written.objects.merge_base, self.history.base
+        shared = [sha for new in self.base_tips if (sha := merge_base(tip, new)) and self.repo.ancestor(sha, base)]
+        if not shared or any(map(self.marks.published, self.history.champions[1:])) or tip in self.history.trail:
+            return None
+        began = next(sha for sha in shared if all(self.repo.ancestor(other, sha) for other in shared))
+        first = self.repo.between(began, tip)[:1]
+        return began if first and self.written.bot(first[0].sha) else None
+
+    def joined(self, tip: str, began: str) -> Rebased:
+        carry = [e.id for e in self.history.stack]
+        why = f"another machine began with {self.branch} on {began[:12]} and was there first: this goes on from {tip[:12]}"
+        return Rebased(time.time(), began, why + told("; applied again:", carry), steps=((tip, 0),), carry=tuple(carry))
 
     def refusal(self, tip: str) -> str:
         way = f"choose another `name:`, or delete the branch to go on without that: git branch -D {self.branch}"
@@ -68,6 +85,9 @@ class Others(Reading):
         commits = self.written.objects.parents(tip, at)
         found = self.found(commits, at, self.held(stay))
         out, carry = self.missing(found)
+        apart = [*found.reverted, *([] if found.chain else found.undone)]  # by no commit that is that alone
+        out = [*apart, *out]
+        stay = [sha for sha in stay if sha not in [self.history.sha_of(self.history.experiments[id]) for id in apart]]
         steps = found.steps if found.chain else [(tip, 0)]
         why = f"{self.who(commits)} built on {at[:12]}{told(' and took out', out)}{told('; applied again:', carry)}"
         return Rebased(time.time(), self.history.base, why, commits=tuple(stay), steps=tuple(steps), out=tuple(out), carry=tuple(carry))
@@ -80,7 +100,7 @@ class Others(Reading):
         found = self.found(commits, ground, [] if over else self.held(stay))
         merged = self.sorted_by(ground)[0]
         out, carry = self.missing(found, merged)
-        out += [id for id in found.undone if id not in out and not found.chain]
+        out = [*found.reverted, *([] if found.chain else found.undone), *out]
         under = [id for id in sorted(found.ids) if id not in merged and not found.chain]
         theirs = found.theirs or any(history.experiments[id].proposal.source == HUMAN for id in under)
         facts = {"merged": tuple(merged), "out": tuple(out)}
@@ -102,7 +122,7 @@ class Others(Reading):
     def missing(self, found: Found, merged: Sequence[int] = ()) -> tuple[list[int], list[int]]:
         """(ids that people took out by leaving them behind, ids that nobody has seen there yet) of the stack."""
         stack = self.history.stack
-        gone = [e for e in stack if e.id not in {*found.ids, *found.undone, *merged}]
+        gone = [e for e in stack if e.id not in {*found.ids, *found.undone, *found.reverted, *merged}]
         rewritten = max((i for i, e in enumerate(stack) if e.id in found.again), default=-1)  # who rewrote that saw what was below it
         out = [e.id for e in gone if stack.index(e) < rewritten or self.seen(e)]
         return out, [e.id for e in gone if e.id not in out]

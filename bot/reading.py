@@ -1,5 +1,6 @@
 """What stands on the research's branch, commit by commit: a kept change again, one that is taken out, git's own merge, or others' work."""
 
+import re
 from dataclasses import dataclass, field
 
 from .changes import Changes, Texts
@@ -11,18 +12,21 @@ from .settings import Settings
 from .written import Written
 
 Parents = list[tuple[str, list[str]]]  # (sha, its parents), the oldest first
+REVERTS = re.compile(r"This reverts commit ([0-9a-f]{40,64})")
 
 
 @dataclass
 class Found:
     """`ids`: kept experiments whose change is in it; `again`: those that came by commits of it, `undone`: that its commits took out.
-    `steps`: see `Rebased`; `theirs`: some of it is others' own; `chain`: it is one line of single commits."""
+    `reverted`: that a commit of others says it reverts, though it does more or less than that. `steps`: see `Rebased`; `theirs`: some of
+    it is others' own; `chain`: it is one line of single commits."""
 
     ids: list[int]
     chain: bool
     steps: list[tuple[str, int]] = field(default_factory=list)
     again: list[int] = field(default_factory=list)
     undone: list[int] = field(default_factory=list)
+    reverted: list[int] = field(default_factory=list)
     theirs: bool = False
 
 
@@ -103,6 +107,8 @@ class Reading(Changes):
             found.steps += [(sha, -id) for id in gone]
         else:
             found.theirs = True
+            found.reverted += [id for id in self._said_to_revert(sha) if id in found.ids and id not in found.again]
+            found.ids = [id for id in found.ids if id not in found.reverted]
             if found.steps and found.steps[-1][1] == 0 and self.written.machine(found.steps[-1][0]) == self.written.machine(sha):
                 found.steps.pop()  # one with the commit below it
             found.steps.append((sha, 0))
@@ -132,6 +138,11 @@ class Reading(Changes):
             if texts == after != before:
                 return [each.id for each in keeps[:count]]
         return []
+
+    def _said_to_revert(self, sha: str) -> list[int]:
+        """The kept changes whose commits its message names, as `git revert` writes it."""
+        named = REVERTS.findall(self.repo._git("log", "-1", "--format=%B", sha, errors="replace"))
+        return [e.id for e in self.history.stack if self.history.sha_of(e) in named]
 
     def ours(self, commit: Commit) -> bool:
         """Whether it is what the ledger is about to decide, and the line that says so was lost. Another machine's is by the bot too, and

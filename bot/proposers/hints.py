@@ -1,9 +1,9 @@
 """What the comment behind a constant says about its values. Pure.
 
-    LR = 0.02  # 0.005 .. 0.1            also: between 0.005 and 0.1; in [0.005, 0.1]; range: 0.005 to 0.1; >= 0.005; at most 0.1
-    WIDTH = 128  # one of 64, 128, 256   also: 64 | 128 | 256; choices: 64, 128 or 256
-    HIDDEN = 640  # multiple of 64       also: power of two
-    LAYOUT = 3  # fixed                  also: do not change
+LR = 0.02  # 0.005 .. 0.1            also: between 0.005 and 0.1; in [0.005, 0.1]; range: 0.005 to 0.1; >= 0.005; at most 0.1
+WIDTH = 128  # one of 64, 128, 256   also: 64 | 128 | 256; choices: 64, 128 or 256
+HIDDEN = 640  # multiple of 64       also: power of two
+LAYOUT = 3  # fixed                  also: do not change
 """
 
 import math
@@ -56,8 +56,7 @@ def _bounds(comment: str) -> tuple[float, float]:
     for pattern in RANGES:
         if found := pattern.search(comment):
             low, high = map(_number, found.groups())
-            if low < high:
-                return low, high
+            return low, high
     low, high = LOW.search(comment), HIGH.search(comment)
     return _number(low[1]) if low else -math.inf, _number(high[1]) if high else math.inf
 

@@ -14,8 +14,8 @@ from bot.proposers.constants import Constants, best
 from bot.proposers.past import SOURCE
 from bot.records import Measurement, Proposal
 
-PATIENCE, PATIENCE_AROUND = 8, 4  # constants proposals without a keep: at first, and after a kept change of the code
-LEAST = 0.2  # standard deviations of one run
+PATIENCE, PATIENCE_AROUND = 10, 5  # constants proposals without a keep: at first, and after a kept change of the code
+LEAST = 0.3  # standard deviations of one run
 CONSTANTS = "constants"  # the mode
 
 

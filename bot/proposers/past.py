@@ -41,7 +41,9 @@ def describe(moves: list[tuple[str, str, str]]) -> str:
 
 
 def recall(history: History, current: Values) -> Iterator[Past]:
-    """Whatever changed constants and nothing else, newest first, so that each keep passed on the way undoes itself."""
+    """Whatever changed constants and nothing else, newest first, so that each keep passed on the way undoes itself.
+
+    A change of the code may have moved constants, too; what was tried before it says where they were."""
     champion, age = current, 0
     for experiment in reversed(history.experiments.values()):
         proposal = experiment.proposal
@@ -49,9 +51,8 @@ def recall(history: History, current: Values) -> Iterator[Past]:
             continue
         before, after = _before(proposal), proposal.params or {name: new for name, (_, new) in proposal.moved.items()}
         if after:
-            known = champion | {name: value for name, value in before.items() if name in current}
-            yield Past(experiment, known, after, age)
-            champion = known if experiment.status == "keep" else champion
+            champion = champion | {name: value for name, value in before.items() if name in current}
+            yield Past(experiment, champion, after, age)
         elif experiment.status == "keep":
             age += 1
 

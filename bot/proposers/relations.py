@@ -1,7 +1,7 @@
 """What the code says about its constants together: one that must divide another, limits that an `assert` gives. By syntax tree.
 
-    assert WIDTH % HEADS == 0          also WIDTH // HEADS anywhere: a move of one that breaks it takes the other along
-    assert 0 < DROPOUT <= 0.5          no value beyond
+assert WIDTH % HEADS == 0          also WIDTH // HEADS anywhere: a move of one that breaks it takes the other along
+assert 0 < DROPOUT <= 0.5          no value beyond
 """
 
 import ast
@@ -92,4 +92,3 @@ def _names(node: ast.expr, kind: type) -> list[str]:
 def _number(node: ast.expr) -> list[float]:
     value = number(node)
     return [] if value is None or not math.isfinite(value) else [value]
-

@@ -116,6 +116,14 @@ def test_a_discarded_move_leaves_the_champions_values_as_they_were():
     assert [p.champion["LR"] for p in recall(history, {"LR": 0.04})] == [0.04, 0.02, 0.02]
 
 
+def test_where_a_constant_was_before_a_change_of_the_code_is_known_from_what_was_tried_then():
+    history = opened()
+    tell(history, "discard", 0.01, params={"DEPTH": 8}, hypothesis="DEPTH 4 -> 8")
+    tell(history, "discard", 0.01, params={"LR": 0.03}, hypothesis="LR 0.02 -> 0.03")
+    tell(history, "keep", -0.01, "llm:some-model")  # and it set LR to 0.05
+    assert [p.champion["LR"] for p in recall(history, {"LR": 0.05, "DEPTH": 4})] == [0.02, 0.02]
+
+
 def test_a_result_counts_less_with_every_change_of_the_code_since():
     history = opened()
     tell(history, "discard", 0.01, params={"LR": 0.03}, hypothesis="LR 0.02 -> 0.03")

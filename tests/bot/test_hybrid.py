@@ -113,6 +113,12 @@ def test_a_mode_that_asks_for_code_gets_it(history, mode):
     assert whose(history, mode=mode) == "llm"
 
 
+def test_what_code_did_not_bring_is_not_the_constants_fault(history):
+    for _ in range(PATIENCE):
+        add(history, "llm:some-model")
+    assert whose(history) == "constants"
+
+
 def test_the_mode_for_constants_gets_them(history):
     for _ in range(PATIENCE):
         tune(history)
@@ -121,7 +127,9 @@ def test_the_mode_for_constants_gets_them(history):
 
 def test_a_proposer_of_code_alone_tunes_where_a_mode_asks_for_it(history):
     alone = Hybrid(Code(), first=False)
-    assert [alone.propose(context(history, mode=mode)).source for mode in ("", "bold", "constants")] == ["llm:some-model"] * 2 + ["constants"]
+    assert [alone.propose(context(history, mode=mode)).source for mode in ("", "bold", "constants")] == ["llm:some-model"] * 2 + [
+        "constants"
+    ]
     assert alone.slow(context(history)) and not alone.slow(context(history, mode="constants"))
 
 

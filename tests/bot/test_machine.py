@@ -1,5 +1,6 @@
 """What a run was measured on and with: recorded when it opens, shown with the numbers, told when it changes."""
 
+import platform
 import sys
 
 from msgspec.structs import replace
@@ -9,6 +10,7 @@ from bot.history import History
 from bot.records import Opened
 from bot.report import data, machine, markdown, moves, pull
 from eval import lock
+from tests.targets import autoresearch, history, make_target
 
 from .builders import Night, good_night
 from .moved import Moved
@@ -48,6 +50,16 @@ def test_the_training_interpreter_says_which_torch_it_has(tmp_path):
 
 def test_neither_a_serial_number_nor_what_is_unknown_is_recorded():
     assert context.told({"torch": "2.6", "gpu_uuid": "GPU-1", "fingerprint": "f", "cuda": "", "memory_gib": 0}) == {"torch": "2.6"}
+
+
+def test_a_run_records_it_and_says_when_another_one_is_not_comparable(tmp_path):
+    root = make_target(tmp_path / "repo", [])
+    first = autoresearch(root, "run", AUTORESEARCH_SANDBOX="none")
+    known = history(root).last_opened.machine
+    assert known["python"] == platform.python_version() and known["device"] == "cpu" and "compared with nothing" not in first
+    second = autoresearch(root, "run", "--budget", "21s", AUTORESEARCH_SANDBOX="none")
+    assert "budget 20s → 21s: what was measured before is compared with nothing that is measured since" in second
+    assert f"Python {known['python']}" in (root / ".autoresearch/report/demo/report.md").read_text()
 
 
 def test_report_pull_request_and_json_name_it(tmp_path):

@@ -4,7 +4,9 @@ import pytest
 
 from bot.errors import UsageError
 from bot.records import HUMAN
+from tests.bot.kept import FILES
 from tests.bot.people import BOT, CAROL, People, text
+from tests.conftest import commit_all, git, make_repo
 
 
 @pytest.fixture
@@ -196,3 +198,39 @@ def test_the_base_does_not_become_another_one_in_a_run_that_was_prepared(at):
     with pytest.raises(UsageError, match="start it again"):
         at.line().adopt()
     assert not at.history.rebases
+
+
+class TestAnotherMachineWasThereFirst:
+    """It began on an older base than this one did, and put its keep on the branch; ours was seen by nobody."""
+
+    @pytest.fixture
+    def at(self, tmp_path) -> People:
+        root = tmp_path / "repo"
+        make_repo(root, FILES | {"train.py": text()})
+        older = git(root, "rev-parse", "HEAD")
+        (root / "notes.md").write_text("main moves\n")
+        commit_all(root, "notes")
+        found = People(root)
+        found.repo.ignore(".autoresearch")
+        found.opened()
+        found.keep(text(a=1))
+        found.theirs = found.repo.commit(older, {"train.py": text(b=2)}, "their keep\n\nExperiment: 0001\n", 1.0)
+        found.move(found.theirs)
+        return found
+
+    def test_its_keep_stays_and_ours_is_applied_again_on_top(self, at):
+        history = at.read()
+        assert at.text == text(a=1, b=2) and carried(history) == [0, 1] and at.repo.ancestor(at.theirs, at.tip)
+        assert sources(history) == {"another machine", "constants"}
+
+    def test_not_where_ours_was_on_the_branch_before(self, at):
+        at.move(at.history.champion_sha)
+        at.published()
+        at.move(at.theirs)
+        with pytest.raises(UsageError, match="was rewritten by someone else"):
+            at.read()
+
+    def test_not_where_a_human_began_it(self, at):
+        at.move(at.commit(at.repo.resolve(f"{at.theirs}^"), text(b=3)))
+        with pytest.raises(UsageError, match="was rewritten by someone else"):
+            at.read()

@@ -49,7 +49,7 @@ def test_a_list_of_choices_is_read(comment):
 NOTHING = [
     "0.3 .. 0.01 over the run", "layers; 4 win from a minute on (1.36 against 2 layers' 1.38), 2 at 10 s", "at most; the rest later",
     "1 or 2 of them",
-    "7 .. 9", "version 1.2.3", "one of many", "a third of 5, 6", "fixed learning rate", "10% .. 20%", "",
+    "7 .. 9", "one of 5, 6", "multiple of 3", "version 1.2.3", "one of many", "a third of 5, 6", "fixed learning rate", "10% .. 20%", "",
 ]  # fmt: skip
 
 
@@ -76,6 +76,7 @@ def test_a_constant_that_a_comment_fixes_stays(comment):
         ("DEPTH = 3  # 1 .. 4", ["1", "2", "4"]),
         ("TOKENS = 2**11  # 2**10 .. 2**12", ["2**10", "2**12"]),
         ("WIDTH = 640  # multiple of 320", ["320", "960", "1280", "1920", "2560"]),
+        ("WIDTH = 600  # multiple of 40", ["160", "200", "320", "400", "920", "1200", "1680", "2400"]),
         ("GROUPS = 8  # power of two", ["2", "4", "16", "32"]),
         ("BETA2 = 0.95  # 0.9 .. 0.97", ["0.9", "0.924", "0.967", "0.97"]),
     ],
@@ -139,6 +140,11 @@ def test_a_partner_that_is_fixed_is_not_moved_and_the_move_is_left_out():
     assert got and all(move.keys() == {"WIDTH"} and move["WIDTH"] % 6 == 0 for move in got)
 
 
+def test_a_move_whose_partner_would_break_another_rule_is_left_out():
+    got = moved(HEADS + "assert HEADS >= 5\n")
+    assert got and all(move.get("HEADS", 6) >= 5 for move in got)
+
+
 def test_a_partner_keeps_to_its_own_choices():
     got = moved("WIDTH = 384\nHEADS = 6  # one of 3, 6\nassert WIDTH % HEADS == 0\n")
     assert all(move.get("HEADS", 6) in (3, 6) for move in got)
@@ -174,5 +180,5 @@ def test_what_gives_no_limit_gives_none(code):
 
 
 def test_a_name_in_two_files_is_tied_to_nothing():
-    files = {"a.py": HEADS, "b.py": "WIDTH = 10\n"}
+    files = {"a.py": HEADS, "b.py": "WIDTH = 12\n"}
     assert Rules(tunables(files, "cpu"), files, "cpu").relations.divisions == ()

@@ -5,7 +5,7 @@ import pytest
 from bot.errors import UsageError
 from bot.records import HUMAN
 from bot.stack import Stack
-from tests.bot.people import People, text
+from tests.bot.people import CAROL, People, text
 
 
 @pytest.fixture
@@ -82,6 +82,24 @@ def test_a_revert_takes_one_change_out_and_leaves_the_rest(at, id, left):
     assert history.champion_sha == revert and stack(history) == [other for other in (1, 2, 3) if other != id]
     assert labels(history)[id] == "pruned" and "carol took it out" in Stack(history).labels()[id].why
     assert HUMAN not in {e.proposal.source for e in history.keeps}
+
+
+@pytest.mark.parametrize("id", [2, 3])
+def test_a_revert_that_does_more_takes_the_change_out_and_is_their_own(at, id):
+    """Its message says which: there was a conflict, or they put something else there."""
+    reverted = at.history.sha_of(at.history.experiments[id])
+    values = {"a": 1, "b": 9, "c": 3} if id == 2 else {"a": 1, "b": 2, "c": 9}
+    tip = at.move(at.commit(at.tip, text(**values), f'Revert "change"\n\nThis reverts commit {reverted}.\n'))
+    history = at.read()
+    assert history.champion_sha == tip and labels(history)[id] == "pruned"
+    assert stack(history) == [other for other in (1, 2, 3) if other != id] + [4] and history.stack[-1].proposal.source == HUMAN
+
+
+def test_a_revert_that_was_merged_takes_the_change_out_too(at):
+    revert = at.commit(at.tip, text(a=1, b=2), 'Revert "change 0003"')
+    tip = at.move(at.merge(at.tip, revert, text(a=1, b=2), CAROL))
+    history = at.read()
+    assert history.champion_sha == tip and 3 not in stack(history) and labels(history)[3] == "pruned"
 
 
 def test_one_commit_may_take_out_several(at):

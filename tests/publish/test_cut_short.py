@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.forge.events import comment_event
-from tests.publish.box import BRANCH, LEDGER, SCORE, Box, World, change, github
+from tests.publish.box import BRANCH, CONFIG, LEDGER, SCORE, Box, World, change, github
 
 LOSS = change("X", 4.5, 6.0)
 SLOW = "import time\nfrom params import X\nif X > 5.5: time.sleep(60)\n" + SCORE
@@ -141,10 +141,9 @@ def test_a_night_that_cannot_begin_publishes_nothing(tmp_path):
     with github(tmp_path, change("X", 5.0, 4.5)) as world:
         box = world.box()
         assert box.use(mode="all").ok
-        world.repo.push_as("alice", "main", {"autoresearch.yml": None}, "oops")
-        before = world.writes()
+        world.repo.push_as("alice", "main", {"autoresearch.yml": CONFIG + "direction: max\n"}, "oops")
         result = box.use(mode="all")
-        assert not result.ok and result.outputs["status"] == "failed" and world.writes() == before
+        assert not result.ok and result.outputs["status"] == "failed" and result.outputs["pr-operation"] == "", result.log
 
 
 @pytest.mark.slow
