@@ -1,6 +1,8 @@
 """How much of the possible gain each way of choosing constants finds: ours, simple ones, and Optuna's samplers.
 
     python benchmarks/proposers.py [repeats] [landscape ...]     40 repeats of 30 experiments: 5 minutes on one core, 25 with torch
+    python benchmarks/proposers.py table [repeats]               the same on real configurations: `replays.py`
+    python benchmarks/proposers.py --measure [seconds]           measures these configurations: `table.py`
 
 Records, ledger and decision (screening, fresh seeds, t-test) are the real ones; the measurement is a formula over the twelve constants of
 `tests/bot/landscape.py`. The proposer was developed on `valley` and its variants there, never on the other three. Landscape and noise are
@@ -276,4 +278,12 @@ def main(repeats: int, landscapes: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 40, sys.argv[2:] or list(LANDSCAPES))
+    kind, *rest = sys.argv[1:] or [""]
+    if kind in ("table", "--measure"):
+        sys.path.insert(0, str(TOP / "benchmarks"))
+        import replays
+        import table as real
+
+        real.measure(float(rest[0]) if rest else 1e9) if kind == "--measure" else replays.report(int(rest[0]) if rest else 200)
+    else:
+        main(int(kind or 40), rest or list(LANDSCAPES))

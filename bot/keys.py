@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from bot.settings import Settings
 
 LONGEST = 10_000  # characters of one line
+OURS = ("PATH", "HOME", "LANG", "TERM", "TMPDIR", "SSH_AUTH_SOCK")  # no keys, and the bot and its git need them, whoever else is given them
 _held: dict[str, str] = {}
 
 
 def hide(settings: "Settings", environ: MutableMapping[str, str] = os.environ) -> None:
     """Takes the variables that the settings name over."""
     for name in names(settings):
+        if name in OURS or name.upper().endswith("_PROXY"):
+            continue
         if value := environ.pop(name, ""):
             _held[name] = value
 

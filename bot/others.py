@@ -70,9 +70,9 @@ class Others(Reading):
         """Somebody moved the branch back to an older champion, and saw what was on it then."""
         champions, left = self.history.champions, self.marks.left
         stay = champions[: champions.index(tip) + 1]
-        seen = champions[: champions.index(left) + 1] if left in champions else []
+        seen = [*(champions[: champions.index(left) + 1] if left in champions else []), *self.shown]
         later = [e for e in self.history.stack if self.history.sha_of(e) not in stay]
-        out = [e.id for e in later if self.history.sha_of(e) in seen or self.seen(e)]
+        out = [e.id for e in later if self.history.sha_of(e) in seen or is_theirs(e)]
         if not out and all(prune.sha in stay or prune.sha not in seen for prune in self.history.prunes):
             return None
         carry = [e.id for e in later if e.id not in out]
@@ -102,7 +102,7 @@ class Others(Reading):
         out, carry = self.missing(found, merged)
         out = [*found.reverted, *([] if found.chain else found.undone), *out]
         under = [id for id in sorted(found.ids) if id not in merged and not found.chain]
-        theirs = found.theirs or any(history.experiments[id].proposal.source == HUMAN for id in under)
+        theirs = found.theirs or any(is_theirs(history.experiments[id]) for id in under)
         facts = {"merged": tuple(merged), "out": tuple(out)}
         why = f"{self.who(commits)} brought {self.branch} up to date with {self.base_name}, from {history.base[:12]} to {ground[:12]}"
         why += told(", and took out", out) + told("; it has", merged) + told("; applied again:", [*under, *carry])
@@ -124,12 +124,16 @@ class Others(Reading):
         stack = self.history.stack
         gone = [e for e in stack if e.id not in {*found.ids, *found.undone, *found.reverted, *merged}]
         rewritten = max((i for i, e in enumerate(stack) if e.id in found.again), default=-1)  # who rewrote that saw what was below it
-        out = [e.id for e in gone if stack.index(e) < rewritten or self.seen(e)]
+        shown = self.shown
+        out = [e.id for e in gone if stack.index(e) < rewritten or is_theirs(e) or self.history.sha_of(e) in shown]
         return out, [e.id for e in gone if e.id not in out]
 
-    def seen(self, keep: Experiment) -> bool:
-        """Whether it was on the branch for others to see. A human's commit was always."""
-        return bool(keep.proposal and keep.proposal.source == HUMAN) or self.marks.published(self.history.sha_of(keep))
+    @property
+    def shown(self) -> list[str]:
+        """The champions up to the newest one that was on the remote's branch: people saw what is in them."""
+        champions = self.history.champions
+        newest = next((i for i in range(len(champions) - 1, 0, -1) if self.marks.published(champions[i])), 0)
+        return champions[: newest + 1]
 
     def who(self, commits: Sequence[tuple[str, list[str]]]) -> str:
         names = self.written.names(sha for sha, _ in commits)
@@ -137,12 +141,17 @@ class Others(Reading):
 
     def told_of(self, tip: str) -> tuple[str, bool]:
         """(what others' commits up to `tip` on the champion say, whether no human hand was on them)."""
-        champion, known = self.history.champion_sha, [sha for sha in self.history.trail if sha != tip and self.repo.resolve(sha)]
-        commits = self.written.objects.parents(tip, champion, *self.base_tips, *known)
-        own = [sha for sha, parents in commits if not self.clean_merge(sha, parents)] or [sha for sha, _ in commits]
+        champion, objects = self.history.champion_sha, self.written.objects
+        known = objects.commits(sha for sha in self.history.trail if sha != tip)
+        commits = objects.parents(tip, champion, *self.base_tips, *known)
+        own = [sha for sha, parents in commits if not self.written.clean(sha, parents)] or [sha for sha, _ in commits]
         said = [commit for commit in self.repo.between(champion, tip) if commit.sha in own]
         words = f"{' and '.join(sorted({c.author for c in said}))}: {'; '.join(c.subject for c in said)}"
         return words, all(map(self.written.machine, own))
+
+
+def is_theirs(keep: Experiment) -> bool:
+    return bool(keep.proposal and keep.proposal.source == HUMAN)
 
 
 def told(words: str, ids: Sequence[int]) -> str:

@@ -85,14 +85,9 @@ class Reading(Changes):
         for sha, parents in commits:
             if len(parents) == 1:
                 self._place(sha, parents[0], found)
-            elif not self.clean_merge(sha, parents):
+            elif not self.written.clean(sha, parents):
                 found.theirs = True
         return found
-
-    def clean_merge(self, sha: str, parents: list[str]) -> bool:
-        """Whether it brings in the base branch, and nothing of anybody's own."""
-        beside = any(self.repo.ancestor(parent, new) for parent in parents for new in self.base_tips)
-        return beside and self.written.clean(sha, parents)
 
     def _place(self, sha: str, parent: str, found: Found) -> None:
         after = self.texts(sha) if self.repo.changed(parent, sha) <= {*self.settings.editable} else None

@@ -135,7 +135,7 @@ class Measurement(Record, tag="measurement", frozen=True, omit_defaults=True, gc
     value: float | None = None
     reason: str = ""
     split: str = "val"
-    seconds: float = 0.0  # wall, the whole call
+    seconds: float = 0.0  # wall, the whole call, without the wait for another measurement to leave the device
     startup_seconds: float = 0.0
     train_seconds: float = 0.0  # on the budget's clock
     save_seconds: float = 0.0

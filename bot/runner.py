@@ -71,8 +71,7 @@ class Runner:
                 if result["outcome"] == "ok" and keep:
                     self.checkpoints.take(folder / KEPT, sha, seed)
             fixed = {"at": time.time(), "id": id, "role": role, "index": index, "sha": sha, "seed": seed}
-            result = {"context": self.context.digest, **result, "seconds": round(clock(), 3)}
-        return msgspec.convert(result | fixed, Measurement, strict=False)
+            return self._recorded(result, fixed, clock())
 
     def score(self, run: Measurement) -> Measurement:
         """The kept checkpoint of `run` on the sealed split."""
@@ -82,8 +81,12 @@ class Runner:
             options = {"checkpoint": checkpoint, "split": "sealed", "dose": "light"}
             result = self._referee(folder, "score", run.sha, run.seed, options)
             fixed = {"at": time.time(), "id": run.id, "role": run.role, "index": run.index, "sha": run.sha, "seed": run.seed}
-            result = {"context": self.context.digest, **result, "seconds": round(clock(), 3), "split": "sealed"}
-        return msgspec.convert(result | fixed, Measurement, strict=False)
+            return self._recorded(result | {"split": "sealed"}, fixed, clock())
+
+    def _recorded(self, result: dict[str, Any], fixed: dict[str, Any], seconds: float) -> Measurement:
+        """Without the seconds in which another measurement had the device: they are that one's."""
+        told = {"context": self.context.digest, **result, "seconds": round(seconds - result.get("waited", 0.0), 3)}
+        return msgspec.convert({name: told[name] for name in told if name != "waited"} | fixed, Measurement, strict=False)
 
     @contextmanager
     def _folder(self, name: str) -> Iterator[Path]:
@@ -128,6 +131,7 @@ class Runner:
             return failure("invalid", f"the referee {reason}", child.log.settle())
         told = json.loads(out.read_text())
         result = self.context.record(told | ({"budget": settings.budget} if verb == "score" else {}), options["dose"])
+        result["waited"] = show.waiting.seconds
         if result["outcome"] == "ok" and (folder / BITS).exists():
             self.references.take(folder / BITS, sha)
         return result
@@ -153,21 +157,21 @@ class Runner:
             return failure("crash", f"the command cannot be started: there is no program {settings.command[0]}", [])
         reading = [*context.reading, *map(Path, settings.readable)]
         argv = context.sandbox.wrap(argv, cwd=tree, write=[folder], read=reading, private=temporary, device=settings.device)
-        with self._alone():
+        with self._alone() as waiting:
             child = spawn(argv, cwd=tree, env=environment)
             clock, limit = stopwatch(), settings.limit.seconds
             spent = child.tree.cpu_seconds if settings.limit.clock == "cpu" else clock
             late = self._wait(child, lambda: spent() > limit or clock() > 10 * limit + HUNG_SECONDS)
             child.log.settle()
         facts = {"train_seconds": round(spent(), 3), "peak_memory": child.tree.peak_rss(), "machine": context.machine}
-        facts |= {"isolation": context.sandbox.level, "isolation_note": context.sandbox.note}
+        facts |= {"isolation": context.sandbox.level, "isolation_note": context.sandbox.note, "waited": waiting.seconds}
         if late:
             return facts | failure("timeout", f"the command was still running after {settings.budget}", child.log.lines())
         return facts | read_metrics(child.returncode, child.log.tail.decode("utf-8", "replace").splitlines(), settings.metric)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One measurement at a time on the device, whoever runs it; the referee does the same for its own."""
+    def _alone(self) -> Iterator["Waiting"]:
+        """One measurement at a time on the device, whoever runs it; the referee does the same for its own. Yields how long that took."""
 
         show = Waiting(self.observer)
 
@@ -177,7 +181,7 @@ class Runner:
                 raise StopNow(self.stop.now)
 
         with exclusive(self.settings.device, locks(), waiting):
-            yield
+            yield show
 
     def _wait(self, child: Child, late: Callable[[], bool], look: Callable[[], None] = lambda: None) -> bool:
         """Until the child has ended (False) or is `late` (True); its whole tree is dead afterwards. StopNow when a signal says so."""
@@ -208,14 +212,16 @@ def stopwatch() -> Callable[[], float]:
 
 
 class Waiting:
-    """Says once that another measurement has the device, then only moves the display."""
+    """Says once that another measurement has the device, then only moves the display. `seconds`: how long that went on."""
 
     def __init__(self, observer: Observer):
-        self.observer, self.said = observer, False
+        self.observer, self.seconds, self.clock = observer, 0.0, None
 
     def __call__(self) -> None:
-        if not self.said:
-            self.said = True
+        if self.clock:
+            self.seconds = self.clock()
+        else:
+            self.clock = stopwatch()
             self.observer.note("another measurement is using this device; waiting for it to end")
         self.observer.progress(WAITING, 0.0)
 

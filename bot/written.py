@@ -32,6 +32,10 @@ class Written:
             self._known |= self.objects.identities([sha])
         return self._known[sha]
 
+    def unknown(self, tip: str, known: Iterable[str]) -> list[str]:
+        """Commits that `tip` has and none of `known` (those that there are), the oldest first."""
+        return [sha for sha, _ in self.objects.parents(tip, *self.objects.commits(known))]
+
     def clean(self, sha: str, parents: list[str]) -> bool:
         """Whether the merge of two commits is what git makes of them, so that nobody decided anything in it."""
         if len(parents) != 2:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from bot.errors import AutoresearchError
-from bot.gitobjects import Objects
 from bot.gitrepo import GitRepo
 from bot.history import History
 from bot.marks import Marks
@@ -58,8 +57,8 @@ def bring_branch(remote: Remote, repo: GitRepo, settings: "Settings", history: H
     moved_on = marks.since(history, tip) if tip in history.trail else None
     if not moved_on and (tip in history.trail or local and repo.ancestor(tip, local)):
         return  # we have all of it, if not on the branch yet
-    written, known = Written(repo), [sha for sha in history.trail if repo.resolve(sha)]
-    if local and not all(written.bot(sha) for sha, _ in written.objects.parents(local, tip, *known)):
+    written = Written(repo)
+    if local and not all(map(written.bot, written.unknown(local, [tip, *history.trail]))):
         raise AutoresearchError(f"{settings.branch} was changed here and on the remote ({local[:12]}, {tip[:12]}); put the two together")
     if moved_on:
         marks.leave(moved_on)
@@ -137,5 +136,5 @@ def is_ours(there: str, history: History, marks: Marks, ours: list[str | None]) 
 
 
 def foreign(repo: GitRepo, history: History, head: str, there: str, ours: list[str | None]) -> tuple[str, ...]:
-    known = [sha for sha in {head, history.base, *history.trail, *filter(None, ours)} if sha != there and repo.resolve(sha)]
-    return tuple(sha for sha, _ in Objects(repo).parents(there, *known))
+    known = {head, history.base, *history.trail, *filter(None, ours)} - {there}
+    return tuple(Written(repo).unknown(there, known))

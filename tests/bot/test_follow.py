@@ -1,4 +1,4 @@
-"""What others do to the research between two runs: merge it, move the base, commit to its branch. Real git, the real command line."""
+"""What becomes of the research when its base branch moves, with our changes or without them. Real git, the real command line."""
 
 import shutil
 import subprocess
@@ -9,26 +9,9 @@ import pytest
 
 from bot.ledger import ENCODER, Ledger
 from bot.records import Rebased
+from tests.bot.two_numbers import PARAMS, SCORE, change, lines, one_night, propose
 from tests.conftest import commit_all, git
-from tests.targets import CONFIG, autoresearch, environment, history, make_target, statuses
-
-SCORE = """import os, random
-from params import X, Y
-noise = random.Random(int(os.environ["AUTORESEARCH_SEED"])).gauss(0, 0.01)
-print(f"METRIC cost={(X - 2.0) ** 2 + (Y - 3.0) ** 2 + noise:.6f}")
-"""
-PARAMS = "X = {x}\n# one\n# two\n# three\n# four\nY = {y}\n"
-
-
-def change(name, old, new, *others):
-    """A patch of one line, with three lines of context."""
-    lines = PARAMS.format(x=5.0, y=9.0).splitlines()
-    at = 0 if name == "X" else 5
-    body = [f"-{name} = {old}", f"+{name} = {new}"]
-    before, after = [f" {line}" for line in lines[max(0, at - 3) : at]], [f" {line}" for line in lines[at + 1 : at + 4]]
-    start, size = max(0, at - 3) + 1, len(before) + 1 + len(after)
-    hunk = [f"@@ -{start},{size} +{start},{size} @@", *before, *body, *after]
-    return "\n".join([f"{name} to {new}", "", "diff --git a/params.py b/params.py", "--- a/params.py", "+++ b/params.py", *hunk, ""])
+from tests.targets import autoresearch, environment, history, statuses
 
 
 @pytest.fixture(autouse=True)
@@ -38,40 +21,12 @@ def without_a_sandbox(monkeypatch):
 
 @pytest.fixture(scope="module")
 def night(tmp_path_factory):
-    """One night with one keep: X from 5.0 to 4.5."""
-    root = make_target(tmp_path_factory.mktemp("night") / "repo", [change("X", 5.0, 4.5)], CONFIG + "reserve: 1%\nlocked: [score.py]\n")
-    (root / "params.py").write_text(PARAMS.format(x=5.0, y=9.0))
-    (root / "score.py").write_text(SCORE)
-    commit_all(root, "two numbers")
-    autoresearch(root, "run", AUTORESEARCH_SANDBOX="none")
-    assert statuses(root) == {0: "baseline", 1: "keep"}
-    return root
+    return one_night(tmp_path_factory.mktemp("night"))
 
 
 @pytest.fixture
 def repo(night, tmp_path):
     return Path(shutil.copytree(night, tmp_path / "repo"))
-
-
-def propose(root, text):
-    place = root / "patches"
-    (place / f"{len(list(place.iterdir())):03d}.patch").write_text(text)
-
-
-def lines(root, revision):
-    return git(root, "show", f"{revision}:params.py").splitlines()
-
-
-def on_branch(root, text, message="by hand", path="params.py"):
-    """A colleague's commit on the research's branch, made in a worktree of theirs."""
-    other = root.parent / "colleague"
-    git(root, "worktree", "add", "-q", "--detach", str(other), "autoresearch/demo")
-    (other / path).write_text(text)
-    commit_all(other, message)
-    sha = git(other, "rev-parse", "HEAD")
-    git(root, "worktree", "remove", "--force", str(other))
-    git(root, "update-ref", "refs/heads/autoresearch/demo", sha)
-    return sha
 
 
 def merge(root, how):
@@ -144,62 +99,6 @@ def test_a_base_that_moves_elsewhere_changes_nothing(repo):
     assert not history(repo).rebases and git(repo, "rev-parse", "autoresearch/demo") == tip
 
 
-def test_a_colleagues_commit_becomes_the_champion_once_measured(repo):
-    theirs = on_branch(repo, PARAMS.format(x=4.5, y=7.0))
-    propose(repo, change("X", 4.5, 4.0))
-    autoresearch(repo, "run")
-    known = history(repo)
-    assert git(repo, "merge-base", theirs, "autoresearch/demo") == theirs
-    assert len(known.pool(theirs)) >= 4
-    assert lines(repo, "autoresearch/demo")[0] == "X = 4.0" and lines(repo, "autoresearch/demo")[-1] == "Y = 7.0"
-
-
-def test_a_colleagues_commit_is_never_taken_out(repo):
-    theirs = on_branch(repo, PARAMS.format(x=4.5, y=9.0) + "# a remark that brings nothing\n")
-    autoresearch(repo, "confirm")
-    assert git(repo, "rev-parse", "autoresearch/demo") == theirs and not history(repo).prunes
-
-
-def test_a_commit_to_other_files_stops_the_run_and_says_why(repo):
-    theirs = on_branch(repo, "not measured\n", path="notes.md")
-    output = autoresearch(repo, "run", code=2)
-    assert "notes.md" in output and "editable" in output
-    assert git(repo, "rev-parse", "autoresearch/demo") == theirs
-
-
-@pytest.mark.slow
-def test_a_branch_that_was_rewritten_stops_the_run(repo):
-    git(repo, "checkout", "-q", "--orphan", "other")
-    git(repo, "commit", "-qm", "a new root")
-    git(repo, "update-ref", "refs/heads/autoresearch/demo", "HEAD")
-    git(repo, "checkout", "-q", "main")
-    assert "rewritten" in autoresearch(repo, "run", code=2)
-
-
-@pytest.mark.slow
-def test_what_was_kept_beside_a_colleagues_commit_goes_on_top_of_it(repo):
-    before = git(repo, "rev-parse", "autoresearch/demo")
-    propose(repo, change("Y", 9.0, 8.0))
-    autoresearch(repo, "run")  # experiment 2 is kept here ...
-    git(repo, "update-ref", "refs/heads/autoresearch/demo", before)
-    theirs = on_branch(repo, PARAMS.format(x=4.2, y=9.0))  # ... while they built on experiment 1
-    autoresearch(repo, "run")
-    assert git(repo, "merge-base", theirs, "autoresearch/demo") == theirs
-    assert lines(repo, "autoresearch/demo")[0] == "X = 4.2" and lines(repo, "autoresearch/demo")[-1] == "Y = 8.0"
-    assert [(e.proposal.source, e.proposal.carries) for e in history(repo).keeps[1:]] == [("human", 0), ("replay:001.patch", 2)]
-
-
-@pytest.mark.slow
-def test_a_base_does_not_move_below_a_colleagues_unmerged_commit(repo):
-    theirs = on_branch(repo, PARAMS.format(x=4.5, y=7.0))
-    autoresearch(repo, "run")
-    base = history(repo).base
-    (repo / "params.py").write_text("# moved\n" + PARAMS.format(x=5.0, y=9.0))
-    commit_all(repo, "main moves")
-    assert "merge or close the pull request" in autoresearch(repo, "run")
-    assert history(repo).base == base and git(repo, "rev-parse", "autoresearch/demo") == theirs
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("kept", range(1, 4))
 def test_a_kill_while_following_loses_and_repeats_nothing(repo, kept):
@@ -245,30 +144,6 @@ def drop_by_hand(root, id):
     code = f"{imports}; act(load_settings(), {night}, sys.stdout)"
     done = subprocess.run([sys.executable, "-c", code], cwd=root, env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-@pytest.mark.slow
-def test_a_colleagues_commit_is_not_lost_when_the_base_moves_in_the_same_day(repo):
-    theirs = on_branch(repo, PARAMS.format(x=4.5, y=7.0))
-    (repo / "params.py").write_text(PARAMS.format(x=5.0, y=9.0) + "# main moves\n")
-    commit_all(repo, "main moves")
-    assert "merge or close the pull request" in autoresearch(repo, "run")
-    assert git(repo, "rev-parse", "autoresearch/demo") == theirs
-
-
-def test_a_branch_that_was_brought_up_to_date_is_built_upon(repo):
-    (repo / "notes.md").write_text("nothing that is measured\n")
-    commit_all(repo, "notes")
-    other = repo.parent / "colleague"
-    git(repo, "worktree", "add", "-q", "--detach", str(other), "autoresearch/demo")
-    git(other, "merge", "-q", "--no-ff", "-m", "Merge branch 'main'", "main")
-    git(repo, "update-ref", "refs/heads/autoresearch/demo", git(other, "rev-parse", "HEAD"))
-    git(repo, "worktree", "remove", "--force", str(other))
-    propose(repo, change("Y", 9.0, 8.0))
-    autoresearch(repo, "run")
-    assert git(repo, "merge-base", "main", "autoresearch/demo") == git(repo, "rev-parse", "main")
-    assert lines(repo, "autoresearch/demo")[-1] == "Y = 8.0"
-    autoresearch(repo, "run")
 
 
 @pytest.mark.slow

@@ -1,22 +1,31 @@
 """The runner and the real referee: what it is asked, what is recorded of its answer, what is kept for the next run."""
 
+import io
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from bot.context import Context, digest, machine
+from bot.context import Context, digest, for_command, machine
 from bot.gitrepo import GitRepo
 from bot.live import PlainObserver
+from bot.records import Measurement
 from bot.references import References
-from bot.runner import Runner
+from bot.runner import WAITING, Runner, locks
 from bot.settings import Settings
 from bot.signals import Stop
 from eval import lock
 from eval.corpus import Corpus
+from eval.exclusive import exclusive
 from eval.request import PROTOCOL
 from eval.sandbox import LEVELS, choose
 from tests.conftest import make_repo
 from tests.eval.rig import BIGRAM, EVAL_TOKENS, LENGTH, make_corpus
+from tests.targets import make_target
 
 AHEAD = BIGRAM.replace(
     "return self.table[inputs]",
@@ -118,3 +127,59 @@ def test_locked_files_are_the_base_commits_and_editable_ones_the_measured(bench,
     assert (tmp_path / "candidate/train.py").read_text() == "X = 2\n"
     assert (tmp_path / "candidate/helper.py").read_text() == HELPER
     assert sorted(path.name for path in (tmp_path / "candidate").iterdir()) == ["helper.py", "train.py"]
+
+
+class Waits(PlainObserver):
+    """Knows when a run first waits for the device."""
+
+    def __init__(self):
+        super().__init__(io.StringIO())
+        self.waiting = threading.Event()
+
+    def progress(self, phase: str, fraction: float, loss: float | None = None) -> None:
+        if phase == WAITING:
+            self.waiting.set()
+
+
+@contextmanager
+def device_taken(observer: Waits, seconds: float) -> Iterator[None]:
+    """Another measurement has the device until a run has waited for it for so long."""
+    taken = threading.Event()
+
+    def other() -> None:
+        with exclusive("cpu", locks(), lambda: None):
+            taken.set()
+            observer.waiting.wait(60)
+            time.sleep(seconds)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    taken.wait()
+    yield
+    thread.join()
+
+
+def waited_for(runner: Runner, monkeypatch, seconds: float, sha: str) -> tuple[Measurement, float]:
+    """A run that has to wait, and the wall seconds that it does not count."""
+    observer, began = Waits(), time.monotonic()
+    monkeypatch.setattr(runner, "observer", observer)
+    with device_taken(observer, seconds):
+        found = runner.measure(id=0, role="baseline", index=4, sha=sha, seed=4)
+        whole = time.monotonic() - began
+    return found, whole - found.seconds
+
+
+def test_a_run_of_the_referee_does_not_count_the_wait_for_the_device(bench, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    found, waited = waited_for(bench.runner, monkeypatch, 3.0, bench.base)
+    assert found.outcome == "ok" and found.seconds > 0.5 and 2.4 < waited < 4.0
+
+
+def test_nor_does_a_commands(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    repo = GitRepo(make_target(tmp_path / "repo", []))
+    base, _ = repo.head()
+    settings, context = for_command(Settings.load(repo.root, environ={"AUTORESEARCH_SANDBOX": "none"}), repo, base, tmp_path)
+    runner = Runner(settings, repo, context, tmp_path / "scratch", Waits(), Stop())
+    found, waited = waited_for(runner, monkeypatch, 1.0, base)
+    assert found.outcome == "ok" and found.seconds > 0 and 0.5 < waited < 2.0

@@ -175,6 +175,17 @@ def test_what_others_had_seen_on_the_old_version_is_not(at):
     assert history.champion_sha == new and history.rebases[-1].out == (4, 5)
 
 
+def test_what_a_colleagues_merge_had_was_seen_with_it(at):
+    """The merge is on the branch, and the changes below it are not, as commits of their own."""
+    main = at.main_moves(text(a=5))
+    at.move(at.merge(at.tip, "main", text(a=7, b=2, c=3), CAROL))
+    at.read()
+    at.published()
+    tip = at.move(at.commit(main, text(a=8)))
+    history = at.read()
+    assert history.champion_sha == tip and stack(history) == [history.stack[0].id] and not history.rebases[-1].carry
+
+
 def test_an_interactive_rebase_that_leaves_one_out_takes_it_out(at):
     first = at.history.champions[1]
     tip = at.move(at.pick(at.tip, first))

@@ -81,3 +81,14 @@ def test_what_the_settings_name_leaves_the_environment(tmp_path, monkeypatch):
     here = {"TEST_KEY": "1", "OTHER_KEY": "2", "PATH": "/bin"}
     keys.hide(settings, here)
     assert here == {"PATH": "/bin"} and keys.view(here) == {"PATH": "/bin", "TEST_KEY": "1", "OTHER_KEY": "2"}
+
+
+def test_what_the_bot_needs_itself_stays_though_an_agent_is_given_it_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(keys, "_held", {})
+    root = make_target(tmp_path / "repo", [])
+    agent = {"command": ["true", "{prompt}"], "environment": ["PATH", "HTTPS_PROXY", "https_proxy", "SOME_KEY"]}
+    settings = Settings.build(root, {"command": "x", "metric": "y", "editable": ["params.py"], "proposer": "agent", "agent": agent})
+    needed = {"PATH": "/bin", "HTTPS_PROXY": "http://proxy", "https_proxy": "http://proxy"}
+    environ = needed | {"SOME_KEY": KEY}
+    keys.hide(settings, environ)
+    assert environ == needed and keys.view(environ) == needed | {"SOME_KEY": KEY}

@@ -186,9 +186,13 @@ def main() -> None:
     parser.add_argument("--nights", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        played = soak(Path(folder), options.nights, options.seed, lambda text: print(text, flush=True))
-        print(dict(played.happened), f"API calls: {len(played.world.fake.log)}", *(played.wrong or ["nothing wrong"]), sep="\n")
+    folder = tempfile.mkdtemp(prefix="soak-")
+    played = soak(Path(folder), options.nights, options.seed, lambda text: print(text, flush=True))
+    print(dict(played.happened), f"API calls: {len(played.world.fake.log)}", *(played.wrong or ["nothing wrong"]), sep="\n")
+    if played.wrong:
+        print(f"everything is in {folder}")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
     raise SystemExit(bool(played.wrong))
 
 
