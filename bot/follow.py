@@ -88,7 +88,6 @@ class Line(Changes):
             if found.base != self.history.base and not moving:
                 raise UsageError(f"branch {self.settings.branch} was brought up to date while this run began; start it again")
             self.rebase(found)
-        self.others.marks.leave(tip)
 
     # What is given: neither proposed nor decided here
 

@@ -150,6 +150,14 @@ def test_a_branch_that_was_put_on_the_base_branch_itself_has_nothing_left(at):
     assert history.base == main == history.champion_sha and history.rebases[-1].out == (1, 2)
 
 
+def test_what_the_base_branch_merged_and_reverted_is_taken_out(at):
+    at.published()
+    at.git.update("refs/heads/main", at.merge("main", at.tip, who=CAROL))
+    main = at.move(at.main_moves(text(a=1)))
+    history = at.read()
+    assert history.base == main and history.rebases[-1].merged == (1,) and history.rebases[-1].out == (2,)
+
+
 def test_what_the_new_base_has_is_not_applied_again(at):
     main = at.main_moves(text(a=1, c=3))
     at.move(at.merge(at.tip, "main"))

@@ -172,7 +172,7 @@ def waited_for(runner: Runner, monkeypatch, seconds: float, sha: str) -> tuple[M
 def test_a_run_of_the_referee_does_not_count_the_wait_for_the_device(bench, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     found, waited = waited_for(bench.runner, monkeypatch, 3.0, bench.base)
-    assert found.outcome == "ok" and found.seconds > 0.5 and 2.4 < waited < 4.0
+    assert found.outcome == "ok" and found.seconds > 0.5 and 2.4 < waited < 5.0
 
 
 def test_nor_does_a_commands(tmp_path, monkeypatch):
@@ -182,4 +182,4 @@ def test_nor_does_a_commands(tmp_path, monkeypatch):
     settings, context = for_command(Settings.load(repo.root, environ={"AUTORESEARCH_SANDBOX": "none"}), repo, base, tmp_path)
     runner = Runner(settings, repo, context, tmp_path / "scratch", Waits(), Stop())
     found, waited = waited_for(runner, monkeypatch, 1.0, base)
-    assert found.outcome == "ok" and found.seconds > 0 and 0.5 < waited < 2.0
+    assert found.outcome == "ok" and found.seconds > 0 and 0.5 < waited < 3.0

@@ -1,7 +1,10 @@
 """What people take out of the branch: by moving it back, a revert, writing a commit anew. Recorded, and never pushed back over."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from bot.commits import sync_branch
 from bot.errors import UsageError
 from bot.records import HUMAN
 from bot.stack import Stack
@@ -40,6 +43,17 @@ def test_a_branch_that_a_kill_left_behind_is_no_decision(at):
     at.marks.leave(at.history.champions[2])  # the verdict on C is recorded, and the branch was to be moved next
     history = at.read()
     assert stack(history) == [1, 2, 3] and at.tip == before and not history.rebases
+
+
+def test_a_branch_that_people_move_back_during_a_run_is_not_moved_over_them(at):
+    night, second = SimpleNamespace(history=at.history, repo=at.repo, settings=at.settings), at.history.champions[2]
+    at.move(second)
+    with pytest.raises(UsageError, match="moved by someone else"):
+        sync_branch(night)
+    assert at.tip == second
+    at.marks.leave(second)  # a kill had come first
+    sync_branch(night)
+    assert at.tip == at.marks.left == at.history.champion_sha
 
 
 def test_what_nobody_has_seen_yet_is_applied_on_top(at):

@@ -108,7 +108,8 @@ class Soak:
         return box
 
     def run(self, box: Box) -> Result:
-        fault, ended = self.random.choice(("", "", "", "api", "limit", "drop", "git", "secondary", "token", "cancel", "kill")), threading.Event()
+        faults_of_it = ("", "", "", "api", "limit", "drop", "git", "secondary", "token", "cancel", "kill")
+        fault, ended = self.random.choice(faults_of_it), threading.Event()
         self.happened[f"fault {fault}"] += bool(fault)
         fail, times = self.world.fake.fail, self.random.randint(1, 4)
         orders = {
