@@ -19,9 +19,30 @@ class Thought:
     """What one thread finds. `files`: the champion's that it starts from."""
 
     files: Mapping[str, str]
+    next_id: int = 0  # the experiment that it is for, unless others come before it
     thread: threading.Thread | None = None
     answer: Answer | None = None
     error: BaseException | None = field(default=None, repr=False)
+
+    def begin(self, find: Callable[[], Answer | None]) -> None:
+        def think() -> None:
+            try:
+                self.answer = find()
+            except BaseException as error:  # raised again where the answer is needed
+                self.error = error
+
+        self.thread = threading.Thread(target=think, name="proposer", daemon=True)
+        self.thread.start()
+
+    def ended(self, ending: Callable[[], bool]) -> bool:
+        """Waits for it; False where the night is `ending` first. Raises what went wrong in it."""
+        while self.thread.is_alive():
+            if ending():
+                return False
+            self.thread.join(LOOK)
+        if self.error:
+            raise self.error
+        return True
 
 
 class Ahead:
@@ -31,41 +52,26 @@ class Ahead:
         self.proposer = proposer
         self.thought: Thought | None = None
 
-    def begin(self, context: Callable[[], ProposalContext], files: Mapping[str, str]) -> None:
+    def begin(self, context: Callable[[], ProposalContext], files: Mapping[str, str], next_id: int) -> None:
         """Starts to think, unless that has begun. `context` is called in the thread."""
-        if self.thought:
-            return
-        thought = self.thought = Thought(files)
-
-        def think() -> None:
-            try:
-                thought.answer = self.proposer.propose(context())
-            except BaseException as error:  # raised again where the answer is needed
-                thought.error = error
-
-        thought.thread = threading.Thread(target=think, name="proposer", daemon=True)
-        thought.thread.start()
+        if not self.thought:
+            self.thought = Thought(files, next_id)
+            self.thought.begin(lambda: self.proposer.propose(context()))
 
     def take(self, files: Mapping[str, str], merge: Callable[[str, str, str], str | None], ending: Callable[[], bool]) -> Answer | None:
         """The answer for the champion that has `files`; None where there is none that fits it, or the night is `ending`.
 
         `merge(base, ours, theirs)` as in `GitRepo.merge`. Raises what the proposer raised."""
         thought = self.thought
-        while thought and thought.thread.is_alive():
-            if ending():
+        try:
+            if not thought or not thought.ended(ending):
                 return None
-            thought.thread.join(LOOK)
+        except BaseException:
+            if not thought.thread.is_alive():  # else a signal came
+                self.thought = None
+            raise
         self.thought = None
-        if not thought:
-            return None
-        if thought.error:
-            raise thought.error
         return thought.answer if thought.files == files else rebased(thought, files, merge)
-
-    @property
-    def done(self) -> bool:
-        """Whether an answer that has not been taken is there already."""
-        return bool(self.thought) and not self.thought.thread.is_alive()
 
 
 def rebased(thought: Thought, files: Mapping[str, str], merge: Callable[[str, str, str], str | None]) -> Answer | None:

@@ -19,6 +19,7 @@ class Champions:
         self.taken_out: list[Pruned] = []  # on any line
         self.left_out: dict[int, Pruned] = {}  # what people took out of this line by moving the branch
         self.wanted: set[int] = set()  # what people put back by it
+        self.brought: set[str] = set()  # others' commits that came from the remote's branch
         self.count = 0  # events so far: the order of things, whatever a clock says
         self._trail: list[str] = []
         self._first = 1  # id of the first experiment of this line
@@ -142,6 +143,7 @@ class Champions:
         back = {id for p in self.prunes if p not in stay for id in p.ids}
         self.wanted, self.prunes = (self.wanted | back if event.base == before else set()), stay
         self._trail += [*filter(None, [event.replaces]), self.champion_sha]
+        self.brought |= {sha for sha in (event.replaces, *(step for step, _ in event.steps)) if sha and event.there}
         again = {*event.under, *event.carry, *(id for _, id in event.steps)}
         self.left_out = {id: out for id, out in self.left_out.items() if event.base == before and id not in again}
         for id in event.out:

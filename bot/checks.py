@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationInfo
 
 from bot.limits import parse
+from eval import sources
 from eval.budget import Budget, format_duration, parse_duration
 
 RESERVED = {"ledger": "the branch autoresearch/ledger holds the ledger"}
@@ -159,8 +160,9 @@ def corpus(text: str, info: ValidationInfo) -> str:
             if shown.is_relative_to(folder.resolve()) or folder.resolve().is_relative_to(shown):
                 raise ValueError(f"{text!r} overlaps {path!r}, which every candidate gets to see, validation text and all; keep them apart")
         return f"path:{folder}"
-    if text != "embedded":
-        raise ValueError(f"{text!r} is not a corpus; write `embedded` or `path:DIR`")
+    if text != "embedded" and not sources.parse(text):
+        names = " or ".join(f"`{name}`" for name in sources.SOURCES)
+        raise ValueError(f"{text!r} is not a corpus; write `embedded`, `path:DIR`, or {names}, which take a number of shards (like `:8`)")
     return text
 
 

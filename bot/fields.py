@@ -76,9 +76,10 @@ class Research(BaseModel):
     )
     corpus: Annotated[str, AfterValidator(checks.corpus)] = Field(
         "embedded",
-        description="Text to train and score on: `embedded` (documentation, 6 MB, fetched with pip) or `path:DIR` "
-        "(a folder of .txt, .jsonl or .parquet files).",
-        examples=["path:data"],
+        description="Text to train and score on: `embedded` (documentation, 6 MB, fetched with pip), `path:DIR` (a folder of .txt, .jsonl "
+        "or .parquet files), or `climbmix` or `tinystories` from the Hugging Face hub: as much as the budget can read once, while "
+        "`climbmix:8` is 8 shards of 250 MB.",
+        examples=["climbmix"],
     )
     vocab_size: whole(512, 65536) | Auto = Field(
         "auto",

@@ -65,7 +65,7 @@ class Writer:
         if isinstance(value, ast.AST):
             self._node(value)
         else:
-            self.words.append(f"{type(value).__name__} {hex(value) if type(value) is int else repr(value)}")
+            self.words.append(f"{type(value).__name__} {value!r}")
         if place:
             self.where.pop()
 
@@ -93,10 +93,9 @@ def own_names(function: ast.AST) -> dict[str, str]:
     if any(isinstance(node, ast.ClassDef) for node in nodes):
         return {}
     given = {node.arg for node in nodes if isinstance(node, ast.arg)}
-    outer = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
     stored = [node for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)]
     stored.sort(key=lambda node: (node.lineno, node.col_offset))
-    return {name: f"${i}" for i, name in enumerate(dict.fromkeys(n.id for n in stored if n.id not in given | outer))}
+    return {name: f"${i}" for i, name in enumerate(dict.fromkeys(n.id for n in stored if n.id not in given))}
 
 
 def _place(node: ast.AST, field: str, index: int) -> str:

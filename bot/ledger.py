@@ -4,6 +4,7 @@
 """
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ class Ledger:
         self.folder = folder
         self.path = folder / f"{worker}.jsonl"
         self.problems: list[str] = []
+        self._writing = threading.Lock()  # a failed write is cut off again, and nothing that another thread wrote meanwhile
 
     def events(self) -> Iterator[Event]:
         """Every readable event in order. Unreadable lines are skipped and named in `problems`; they stay in the file."""
@@ -37,7 +39,8 @@ class Ledger:
 
     def append(self, event: Event) -> None:
         """One write, then fsync: after this returns the event survives a kill and a power cut."""
-        self._write(self.path, ENCODER.encode(event) + b"\n", append=True)
+        with self._writing:
+            self._write(self.path, ENCODER.encode(event) + b"\n", append=True)
 
     def repair(self) -> None:
         """Ends a line that a kill tore, so that the next event starts on its own. Only the lock's holder may call it."""

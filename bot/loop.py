@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from statistics import fmean
 from typing import Any
 
-from . import confirm, kept, limits, noise, proposing, spending, trust
+from . import confirm, kept, limits, mending, noise, proposing, spending, trust
 from .ahead import Ahead
 from .checkpoints import Checkpoints
 from .commits import keep_commit, restored, sync_branch
@@ -88,7 +88,8 @@ class Night:
         limit = self.settings.max_experiments
         return limit is not None and self.history.tried - self.tried_before + 1 >= limit + self.more
 
-    def stop_reason(self) -> str | None:
+    def stop_reason(self, paid: bool = False) -> str | None:
+        """Why there is no next experiment; None where there is. `paid`: asking for it has cost already what it costs."""
         self.settle_bills()
         limit, left = self.settings.stop_after_seconds, confirm.time_for_search(self)
         if self.stop.soft:
@@ -98,7 +99,7 @@ class Night:
             return f"{done} experiments done (max_experiments)"
         if limit and self.elapsed >= limit:
             return f"no new proposal after {self.settings.stop_after} (stop_after)"
-        if spent := spending.reason(self.history, self.settings):
+        if spent := spending.reason(self.history, self.settings, paid):
             return spent
         if left <= 0:
             return f"the rest of {self.settings.stop_after} (stop_after) is for confirming what was kept"
@@ -114,7 +115,7 @@ def run_loop(night: Night) -> str:
             continue
         night.between()
         pending = night.history.pending
-        if (reason := night.stop_reason()) and (night.stop.soft or not pending):
+        if (reason := night.stop_reason(proposing.paid(night))) and (night.stop.soft or not pending):
             break
         experiment = pending or proposing.propose(night)
         if not experiment:
@@ -173,7 +174,7 @@ def run_experiment(night: Night, experiment: Experiment) -> None:
     if not restored(night, proposal):
         return conclude(night, experiment, "invalid", Step("discard", "git has pruned its commit, and its patch is gone"))
     proposing.ahead_of(night)
-    while not (failure := failed(experiment)) or proposing.mend(night, experiment, failure):
+    while not (failure := failed(experiment)) or mending.mend(night, experiment, failure):
         proposal = experiment.proposal
         step = next_step(evidence(night, experiment))
         if step.action in ("keep", "discard"):
@@ -186,6 +187,8 @@ def run_experiment(night: Night, experiment: Experiment) -> None:
         else:
             how = bounds(night, experiment) if step.action == "screen" else {}
             take(night, experiment.id, step.action, proposal.sha, **how)
+    if night.stop.soft and mending.mendable(night, experiment, failure):
+        return
     conclude(night, experiment, failure.outcome, Step("discard", failure.reason))
 
 

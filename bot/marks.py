@@ -13,8 +13,8 @@ from .settings import Settings
 class Marks:
     def __init__(self, repo: GitRepo, settings: Settings):
         self.repo, self.branch = repo, settings.branch
-        refs = [f"refs/autoresearch/{what}/{settings.name}" for what in ("left", "pushed", "published", "base")]
-        self.left_ref, self.pushed_ref, self.ref, self.base_ref = refs  # `pushed`: by this clone
+        refs = [f"refs/autoresearch/{what}/{settings.name}" for what in ("left", "pushed", "published", "base", "remote")]
+        self.left_ref, self.pushed_ref, self.ref, self.base_ref, self.there_ref = refs  # `pushed`: by this clone
 
     # Here
 
@@ -42,21 +42,26 @@ class Marks:
         """The log with one more entry, as a commit that no ref has yet."""
         return self.repo.commit_tree(self.repo.tree_of(sha), [sha, *filter(None, [self.log])], f"{self.branch} is at {sha}\n", 0.0)
 
-    def take(self, log: str | None) -> None:
-        """Remembers what the remote's log is."""
-        if log and log != self.log:
-            self.repo._git("update-ref", self.ref, log)
-        elif not log:
-            self.repo._try("update-ref", "-d", self.ref)
+    @property
+    def there(self) -> str | None:
+        """Where the remote's branch was when we last looked."""
+        return self.repo.resolve(self.there_ref)
 
-    def published(self, sha: str) -> bool:
-        """Whether it ever was on the remote's branch."""
+    def take(self, ref: str, sha: str | None) -> None:
+        """Remembers what the remote has."""
+        if sha and sha != self.repo.resolve(ref):
+            self.repo._git("update-ref", ref, sha)
+        elif not sha:
+            self.repo._try("update-ref", "-d", ref)
+
+    def published(self, history: History, sha: str) -> bool:
+        """Whether it ever was on the remote's branch, as far as anybody wrote down."""
         log = self.log
-        return bool(log and self.repo.resolve(sha) and self.repo.ancestor(sha, log))
+        return sha in history.brought or bool(log and self.repo.resolve(sha) and self.repo.ancestor(sha, log))
 
     def since(self, history: History, sha: str) -> str | None:
         """Where the remote's branch was after `sha`, as far as this record knows: if it is at `sha` now, people moved it back."""
         later, bases = history.after(sha), {history.base, *(move.base for move in history.rebases)}
         left = [self.last, self.repo.resolve(self.pushed_ref)]  # the second alone where a server takes no log
-        was = [each for each in reversed(later) if each in left or each not in bases and self.published(each)]
+        was = [each for each in reversed(later) if each in left or each not in bases and self.published(history, each)]
         return was[0] if was else None

@@ -8,6 +8,7 @@ from . import noise, trust
 from .errors import AutoresearchError, BaselineFailed
 from .records import Drift, Measurement, Role, Verdict
 from .recover import MAX_INVALID
+from .report import repeats
 from .report.text import plain
 from .seeds import next_seed
 
@@ -22,7 +23,7 @@ def take(night: "Night", id: int, role: Role, sha: str, seed: int | None = None,
 
     Without a `seed` it is `bot.seeds`'; `champion`: whose bits say where to probe, by default the one that the experiment challenges."""
     history, known = night.history, night.history.experiments.get(id)
-    earlier = known.runs(role) if known else []
+    earlier = [m for m in known.measurements if m.role == role] if known else []
     index = max((m.index for m in earlier), default=-1) + 1  # not their count: a line may be lost, and its seed is used up
     if seed is None:
         seed = next_seed(history, night.settings.name, id, role, index, sha)
@@ -35,6 +36,8 @@ def take(night: "Night", id: int, role: Role, sha: str, seed: int | None = None,
     measurement = trust.clean(measurement, history.runs_of(sha, id), others, night.settings.limit.clock)
     night.record(measurement)
     night.observer.run_finished(measurement)
+    if said := repeats.news(history, measurement):
+        night.observer.note(said)
     if role in ("baseline", "champion") and measurement.outcome != "ok":
         reason = f"the {role} run ended as {measurement.outcome}: {plain(measurement.reason)}"
         if measurement.outcome != "invalid":

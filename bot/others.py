@@ -9,6 +9,8 @@
 import time
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from .errors import UsageError
 from .reading import Found, Reading
 from .records import HUMAN, Experiment, Rebased
@@ -23,11 +25,15 @@ class Others(Reading):
             return None  # a kill came before the branch was brought to the champion
         if tip in history.champions:
             return self.back(tip)
+        found = self.read_commits(tip)
+        return found and replace(found, there=tip == self.marks.there)
+
+    def read_commits(self, tip: str) -> Rebased | None:
+        """Of a branch that is none of the champions."""
+        history = self.history
         at = next((sha for sha in reversed(history.champions) if self.repo.ancestor(sha, tip)), None)
-        if not at and (began := self.begun_elsewhere(tip)):
-            return self.joined(tip, began)
         if not at or tip in (move.replaces for move in history.rebases):
-            raise UsageError(self.refusal(tip))
+            return self.older(tip)
         if all(map(self.ours, self.repo.between(at, tip))):
             return None  # the ledger lost a line, and the same evidence decides the same way again
         check_files(self.repo, self.settings, tip)
@@ -35,11 +41,25 @@ class Others(Reading):
         self.refuse_foreign(tip, at, ground)
         return self.rebased(tip, at, ground) if ground else self.built_on(tip, at)
 
+    def older(self, tip: str) -> Rebased:
+        """A branch on an older base than ours: a line that was left, with more on it perhaps, or another machine's."""
+        ground = self.shared(tip)
+        if ground and any(sha in self.history.trail for sha, _ in self.written.objects.parents(tip, ground, *self.base_tips)):
+            check_files(self.repo, self.settings, tip)
+            self.refuse_foreign(tip, ground, ground)
+            return self.rebased(tip, ground, ground)
+        if began := self.begun_elsewhere(tip):
+            return self.joined(tip, began)
+        raise UsageError(
+            f"branch {self.branch} was rewritten by someone else ({tip[:12]} does not build on {self.history.base[:12]}, where the "
+            f"research began); choose another `name:`, or delete the branch to go on without that: git branch -D {self.branch}"
+        )
+
     def begun_elsewhere(self, tip: str) -> str | None:
         """Where another machine began with this research, if it was on the branch before anything of ours: on an older base than ours."""
         merge_base, base = self.written.objects.merge_base, self.history.base
         shared = [sha for new in self.base_tips if (sha := merge_base(tip, new)) and self.repo.ancestor(sha, base)]
-        if not shared or any(map(self.marks.published, self.history.champions[1:])) or tip in self.history.trail:
+        if not shared or any(self.marks.published(self.history, sha) for sha in self.history.champions[1:]) or tip in self.history.trail:
             return None
         began = next(sha for sha in shared if all(self.repo.ancestor(other, sha) for other in shared))
         first = self.repo.between(began, tip)[:1]
@@ -49,13 +69,6 @@ class Others(Reading):
         carry = [e.id for e in self.history.stack]
         why = f"another machine began with {self.branch} on {began[:12]} and was there first: this goes on from {tip[:12]}"
         return Rebased(time.time(), began, why + told("; applied again:", carry), steps=((tip, 0),), carry=tuple(carry))
-
-    def refusal(self, tip: str) -> str:
-        way = f"choose another `name:`, or delete the branch to go on without that: git branch -D {self.branch}"
-        if tip in self.history.trail:
-            return f"branch {self.branch} was moved back to {tip[:12]}, from before the research went to {self.history.base[:12]}; {way}"
-        began = f"{tip[:12]} does not build on {self.history.base[:12]}, where the research began"
-        return f"branch {self.branch} was rewritten by someone else ({began}); {way}"
 
     def refuse_foreign(self, tip: str, at: str, ground: str | None) -> None:
         same = set() if ground else self.same(tip)
@@ -94,10 +107,10 @@ class Others(Reading):
 
     def rebased(self, tip: str, at: str, ground: str) -> Rebased:
         """The branch stands on a newer commit of its base branch: merged into it, or rebased on to it."""
-        history, over = self.history, self.repo.ancestor(at, ground)
-        stay = history.champions[: history.champions.index(at) + 1]
+        history, champions = self.history, self.history.champions
+        held = [] if self.repo.ancestor(at, ground) else self.held(champions[: champions.index(at) + 1])
         commits = self.written.objects.parents(tip, at, ground, *self.base_tips)
-        found = self.found(commits, ground, [] if over else self.held(stay))
+        found = self.found(commits, ground, held)
         merged = self.sorted_by(ground)[0]
         out, carry = self.missing(found, merged)
         out = [*found.reverted, *([] if found.chain else found.undone), *out]
@@ -105,6 +118,8 @@ class Others(Reading):
         theirs = found.theirs or any(is_theirs(history.experiments[id]) for id in under)
         facts = {"merged": tuple(merged), "out": tuple(out)}
         why = f"{self.who(commits)} brought {self.branch} up to date with {self.base_name}, from {history.base[:12]} to {ground[:12]}"
+        if self.repo.ancestor(ground, history.base):
+            why = f"someone put {self.branch} at {tip[:12]}, from before the research left it"
         why += told(", and took out", out) + told("; it has", merged) + told("; applied again:", [*under, *carry])
         if found.chain:
             return Rebased(time.time(), ground, why, steps=tuple(found.steps), carry=tuple(carry), **facts)
@@ -122,17 +137,21 @@ class Others(Reading):
     def missing(self, found: Found, merged: Sequence[int] = ()) -> tuple[list[int], list[int]]:
         """(ids that people took out by leaving them behind, ids that nobody has seen there yet) of the stack."""
         stack = self.history.stack
-        gone = [e for e in stack if e.id not in {*found.ids, *found.undone, *found.reverted, *merged}]
-        rewritten = max((i for i, e in enumerate(stack) if e.id in found.again), default=-1)  # who rewrote that saw what was below it
+        have, again = self.origins([*found.ids, *found.undone, *found.reverted, *merged]), self.origins(found.again)
+        gone = [e for e in stack if self.history.origin(e).id not in have]
+        rewritten = max((i for i, e in enumerate(stack) if self.history.origin(e).id in again), default=-1)  # they saw what was below it
         shown = self.shown
         out = [e.id for e in gone if stack.index(e) < rewritten or is_theirs(e) or self.history.sha_of(e) in shown]
         return out, [e.id for e in gone if e.id not in out]
+
+    def origins(self, ids: Sequence[int]) -> set[int]:
+        return {self.history.origin(self.history.experiments[id]).id for id in ids}
 
     @property
     def shown(self) -> list[str]:
         """The champions up to the newest one that was on the remote's branch: people saw what is in them."""
         champions = self.history.champions
-        newest = next((i for i in range(len(champions) - 1, 0, -1) if self.marks.published(champions[i])), 0)
+        newest = next((i for i in range(len(champions) - 1, 0, -1) if self.marks.published(self.history, champions[i])), 0)
         return champions[: newest + 1]
 
     def who(self, commits: Sequence[tuple[str, list[str]]]) -> str:

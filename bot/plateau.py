@@ -24,14 +24,16 @@ With `patience` the search stops after so many experiments without a gain, and t
 """
 
 import re
+import time
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from statistics import fmean
 
 from bot.accounts import is_given
 from bot.history import History
 from bot.ladder import WHOLE, Ways, climb
-from bot.records import Experiment
+from bot.records import Experiment, Verdict
 from bot.settings import Settings
 
 STALL = 12  # experiments without a gain
@@ -60,6 +62,16 @@ def state(history: History, settings: Settings) -> Plateau:
         return Plateau(stalled, "stop", f"no gain in {stalled} experiments (patience)")
     one_way = settings.proposer.partition(":")[0] in ONE_WAY
     return (None if one_way else _way(history, settings.patience, every, start, gains)) or Plateau(stalled, "", _ended(gains, told))
+
+
+def coming(history: History, settings: Settings) -> Plateau:
+    """The same, once the experiment that is not decided yet is discarded, which is the likeliest end."""
+    if not (pending := history.pending):
+        return state(history, settings)
+    then, decided = copy(history), copy(pending)
+    decided.verdict = Verdict(time.time(), pending.id, "discard", "")
+    then.experiments = {**history.experiments, pending.id: decided}
+    return state(then, settings)
 
 
 def counts(experiment: Experiment) -> bool:

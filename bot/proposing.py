@@ -1,4 +1,4 @@
-"""The next change: asked for, checked, committed, recorded. And one that failed in its real run, mended by who proposed it."""
+"""The next change: asked for, checked, committed, recorded."""
 
 import time
 from dataclasses import replace
@@ -11,14 +11,13 @@ from .history import History
 from .ledger import Ledger
 from .proposers import Answer, ProposalContext, Unavailable
 from .proposers.constants import Constants
-from .records import Experiment, Learned, Measurement, Proposal, Repaired, Switched
+from .records import Experiment, Learned, Proposal, Switched
 from .report.text import plain
 from .spending import LimitReached
 
 if TYPE_CHECKING:
     from .loop import Night
 
-MENDED = ("crash", "oom", "timeout")  # outcomes of a real run that a repair may answer
 RESTED = 60.0  # seconds before a proposer that could not be reached is asked again, where nothing else can propose
 
 
@@ -29,7 +28,10 @@ def propose(night: "Night") -> Experiment | None:
     answer = think(night)
     if answer is None:
         return None
-    for text in answer.learned:
+    known = {note.text for note in night.history.learned}  # a kill may have left it there without its proposal
+    for text in dict.fromkeys(answer.learned):
+        if text in known:
+            continue
         night.record(Learned(time.time(), night.history.next_id, text, answer.model))
     return record(night, answer)
 
@@ -73,8 +75,8 @@ def champion_files(night: "Night") -> dict[str, str]:
     return {path: night.repo.read(night.history.champion_sha, path) for path in night.settings.editable}
 
 
-def context(night: "Night", history: History | None = None) -> ProposalContext:
-    history, settings = history or night.history, night.settings
+def context(night: "Night") -> ProposalContext:
+    history, settings = night.history, night.settings
     return ProposalContext(
         champion_files(night), history, history.next_id, settings.device, settings.root, settings.direction, seed=0, settings=settings,
         patch=night.ledger.read_patch, mode=mode(history), billed=night.bill,
@@ -112,15 +114,51 @@ def think(night: "Night") -> Answer | None:
 
 def thought(night: "Night") -> Answer | None:
     """What was thought of meanwhile, if it fits; else a new answer."""
-    if not night.proposer.slow(context(night)):
-        return night.proposer.propose(context(night))
-    if night.ahead.thought:
-        fits = night.ahead.thought.files == champion_files(night)
-        answer = wait(night)
-        if answer or fits or night.stop.soft:
+    here = context(night)
+    if not night.proposer.slow(here):
+        return night.proposer.propose(here)
+    if found := night.ahead.thought:
+        fits = (found.files, found.next_id) == (here.files, here.next_id)
+        try:
+            answer = wait(night)
+        except Unavailable:
+            if found.next_id == here.next_id:
+                raise
+            answer = None  # that was long ago
+        if fits or ending(night) or answer and not outdated(night, answer):
             return answer
-    ahead(night)
+    ahead(night, here)
     return wait(night)
+
+
+def outdated(night: "Night", answer: Answer) -> str:
+    """Why an answer that was found before other experiments came, or for another champion, cannot be measured any more; else empty."""
+    from .proposers import cheap
+
+    if answer.rejected:
+        return ""
+    files, repo, parent = champion_files(night), night.repo, night.history.champion_sha
+    try:
+        edits = edit.apply(files, answer, lambda patch: repo.apply_patch(parent, patch))
+        after = {**files, **edits}
+        why = cheap.refusal(files, edits, night.settings) or duplicates.Seen(night.history, night.ledger.read_patch, files).refusal(
+            after, repo.diff(parent, repo.commit(parent, edits, "", 0)), duplicates.moved(files, after)
+        )
+    except edit.EditRejected as error:
+        why = str(error)
+    if why:
+        night.observer.note(f"what was thought of meanwhile does not fit any more ({plain(why, 200)})")
+    return why
+
+
+def paid(night: "Night") -> bool:
+    """Whether the next answer needs no further request."""
+    return bool(night.ahead.thought) and night.proposer.slow(context(night))
+
+
+def ending(night: "Night") -> bool:
+    """Whether the night is to end though an answer may be on its way, for which there is money."""
+    return bool(night.stop_reason(paid=True))
 
 
 def rest(night: "Night") -> bool:
@@ -135,51 +173,29 @@ def wait(night: "Night") -> Answer | None:
     """None too where the night is to end."""
     night.stop.preparing = True  # nothing is measured now: a signal ends this at once
     try:
-        return night.ahead.take(champion_files(night), night.repo.merge, lambda: bool(night.stop.soft))
+        return night.ahead.take(champion_files(night), night.repo.merge, lambda: ending(night))
     finally:
         night.stop.preparing = False
 
 
-def ahead(night: "Night") -> None:
-    """Begins to think about the next change, in a thread that has its own copy of the record."""
-    here, path, worker = context(night), night.ledger.folder, night.ledger.path.stem
+def ahead(night: "Night", here: ProposalContext) -> None:
+    """Begins to think about the next change."""
+    night.ahead.begin(lambda: own(night, here), here.files, here.next_id)
 
-    def own() -> ProposalContext:
-        history = elsewhere.lend(History.fold(Ledger(path, worker).events(), curves=True), here.settings)
-        return replace(here, history=history, next_id=history.next_id)
 
-    night.ahead.begin(own, here.files)
+def own(night: "Night", here: ProposalContext) -> ProposalContext:
+    """`here` with its own copy of the record, for a thread."""
+    events = Ledger(night.ledger.folder, night.ledger.path.stem).events()
+    history = elsewhere.lend(History.fold(events, curves=True), here.settings)
+    return replace(here, history=history, next_id=history.next_id)
 
 
 def ahead_of(night: "Night") -> None:
-    """The same while an experiment is measured, if there will be a next one and its proposer takes long."""
-    if not night.ahead.thought and not night.last_one and night.proposer.slow(context(night)):
-        ahead(night)
-
-
-# Repair
-
-
-def mend(night: "Night", experiment: Experiment, failure: Measurement) -> bool:
-    """Whether the experiment goes on with another commit, because its proposer found out what was wrong."""
-    repair = getattr(night.proposer, "repair", None)
-    if not repair or failure.outcome not in MENDED or len(experiment.repairs) >= night.settings.repairs or night.stop_reason():
-        return False
-    proposal, repo = experiment.proposal, night.repo
-    files = {path: repo.read(proposal.parent, path) for path in night.settings.editable}
-    broken = {path: repo.read(proposal.sha, path) for path in night.settings.editable}
-    try:
-        answer = repair(replace(context(night), files=files), proposal, broken, failure)
-        edits = edit.apply(files, answer, lambda patch: repo.apply_patch(proposal.parent, patch)) if answer else {}
-    except (Unavailable, LimitReached, edit.EditRejected) as error:
-        night.observer.note(f"{experiment.id:04d} could not be mended: {plain(str(error), 200)}")
-        return False
-    if not edits or {**files, **edits} == broken:
-        return False
-    sha = repo.commit(proposal.parent, edits, message(proposal.id, proposal.hypothesis), proposal.at)
-    added, removed = repo.lines_changed(proposal.parent, sha)
-    night.ledger.write_patch(proposal.id, repo.diff(proposal.parent, sha))
-    whole, why = {**files, **edits}, f"{failure.outcome}: {plain(failure.reason, 200)}"
-    night.record(Repaired(time.time(), proposal.id, sha, why, added, removed, size.grown(files, edits), **seen(files, whole)))
-    night.observer.note(f"{experiment.id:04d} mended after it ended as {why}")
-    return True
+    """The same while an experiment is measured, if there will be a next one and its proposer takes long. It is asked in the way that the
+    search will go if this one is discarded."""
+    here = context(night)
+    if night.ahead.thought or night.last_one or not night.proposer.slow(here) or night.stop_reason():
+        return
+    here = replace(here, mode=plateau.coming(night.history, night.settings).mode)
+    if here.mode != "stop" and night.proposer.slow(here):
+        ahead(night, here)

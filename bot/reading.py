@@ -57,9 +57,13 @@ class Reading(Changes):
 
     def ground(self, tip: str) -> str | None:
         """The newest commit of the base branch that `tip` has, if that is newer than the base."""
-        shared = {sha for new in self.base_tips if (sha := self.written.objects.merge_base(tip, new))}
-        newer = [sha for sha in shared if not self.repo.ancestor(sha, self.history.base)]
-        return next((sha for sha in newer if all(self.repo.ancestor(other, sha) for other in newer)), None)
+        sha = self.shared(tip)
+        return sha if sha and not self.repo.ancestor(sha, self.history.base) else None
+
+    def shared(self, tip: str) -> str | None:
+        """The newest commit of the base branch that `tip` has."""
+        found = {sha for new in self.base_tips if (sha := self.written.objects.merge_base(tip, new))}
+        return next((sha for sha in found if all(self.repo.ancestor(other, sha) for other in found)), None)
 
     def same(self, tip: str) -> set[str]:
         """Paths in which a commit is as the base branch now is: whoever brought it up to date changed nothing of their own there."""
@@ -114,12 +118,16 @@ class Reading(Changes):
             return None
         said, ours = self.repo.trailer(sha, "Experiment"), self.written.bot(sha)
         named = [self.history.experiments.get(int(said))] if said.isdecimal() else []
-        known = [*filter(None, named), *reversed(self.history.listed)]
+        known = [*self.kept_as(sha), *filter(None, named), *reversed(self.history.listed)]
         for keep in known:
             fits = keep.status == "keep" and keep.proposal and keep.id not in found.ids and (keep.proposal.source != HUMAN) == ours
             if fits and (self.history.sha_of(keep) == sha or self.applied(keep, before) == after):
                 return keep
         return None
+
+    def kept_as(self, sha: str) -> list[Experiment]:
+        """The experiments that a commit of any line is, the newest first."""
+        return [e for e in reversed(self.history.experiments.values()) if e.status == "keep" and self.history.sha_of(e) == sha]
 
     def _undone(self, before: Texts, after: Texts, found: Found) -> list[int]:
         """The kept changes that a commit undoes: one, or the newest few."""

@@ -247,6 +247,7 @@ class Rebased(Record, tag="rebased", frozen=True, omit_defaults=True, gc=False):
     under: tuple[int, ...] = ()  # as `carry`, but below `steps`, which hold the same commits on the older base
     out: tuple[int, ...] = ()  # kept experiments that people took out of the branch
     replaces: str = ""  # others' commit that this line stands for: nothing in it is their own
+    there: bool = False  # what was read was on the remote's branch
 
 
 class Stopped(Record, tag="stopped", frozen=True, omit_defaults=True, gc=False):
@@ -286,5 +287,6 @@ class Experiment:
         return self.verdict.status if self.verdict else "stopped" if self.stopped else "running"
 
     def runs(self, *roles: Role, sha: str = "") -> list[Measurement]:
-        """`sha`: of this commit alone: one that was mended has runs of what it was before."""
-        return [m for m in self.measurements if m.role in roles and sha in ("", m.sha)]
+        """`sha`: of this commit alone. Of one that was mended, no runs of what it was before that."""
+        found = [m for m in self.measurements if m.role in roles and sha in ("", m.sha)]
+        return [m for m in found if not (self.repairs and m.role in ("screen", "confirm") and m.sha != self.proposal.sha)]

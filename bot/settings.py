@@ -13,6 +13,7 @@ from bot.asking import Asking
 from bot.errors import UsageError
 from bot.fields import Device
 from eval.budget import Budget, parse_duration
+from eval.sources import sized
 
 AUTO: dict[bool, dict[str, Any]] = {  # accelerator? -> the value of `auto`
     False: {"vocab_size": 2048, "sequence_length": 256, "eval_tokens": 32768, "budget": "10s cpu"},
@@ -82,11 +83,13 @@ class Settings(Asking):
         return None if self.stop_after is None else parse_duration(self.stop_after)
 
     def resolved(self, device: Device) -> "Settings":
-        """Every `auto` replaced by the value for `device`, which the referee detects (`python -m eval machine`)."""
+        """Every `auto` replaced by the value for `device`, which the referee detects (`python -m eval machine`), and a corpus's shards
+        counted."""
         automatic = {name: value for name, value in AUTO[device != "cpu"].items() if getattr(self, name) == "auto"}
         if "eval_tokens" in automatic:
             automatic["eval_tokens"] = max(automatic["eval_tokens"], automatic.get("sequence_length", self.sequence_length))
-        return self.model_copy(update={**automatic, "device": device})
+        corpus = sized(self.corpus, device, Budget.parse(automatic.get("budget", self.budget)).seconds)
+        return self.model_copy(update={**automatic, "device": device, "corpus": corpus})
 
 
 def schema() -> dict[str, Any]:

@@ -156,8 +156,6 @@ def same_move(a: tuple[float, float], b: tuple[float, float], exactly: bool = Fa
         return False
     if exactly or a[1] == b[1]:
         return a[1] == b[1]
-    if (a[1] > a[0]) != (b[1] > b[0]):
-        return False
     scales = ((scale(a[1]) - scale(b[1]), scale(a[1]) - scale(a[0]), scale(b[1]) - scale(b[0])) for scale in _scales(*a, *b))
     return all(abs(apart) <= STEP * max(abs(first), abs(second)) for apart, first, second in scales)
 

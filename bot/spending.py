@@ -51,9 +51,12 @@ class Sum:
         return Sum(max(self.dollars, other.dollars), max(self.tokens, other.tokens))
 
 
-def reason(history: History, settings: "Settings") -> str:
-    """Why the night ends before another experiment, in one sentence without its full stop; empty where it goes on."""
-    return _asked(history, settings) or _machine(history, settings) or _target(history, settings) or _patience(history, settings)
+def reason(history: History, settings: "Settings", paid: bool = False) -> str:
+    """Why the night ends before another experiment, in one sentence without its full stop; empty where it goes on.
+
+    `paid`: the next answer needs no request, so that no limit on those holds it up."""
+    asked = "" if paid else _asked(history, settings)
+    return asked or _machine(history, settings) or _target(history, settings) or _patience(history, settings)
 
 
 def check(settings: "Settings") -> list[str]:

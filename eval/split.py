@@ -15,15 +15,19 @@ samples the same ones in every document, so shared counts and overlaps stay unbi
 """
 
 import hashlib
-import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
+from eval.crew import hands, spread
 from eval.errors import RefereeError
+from eval.shingles import Numbers, shingles
+from eval.shingles import shingle_hashes as shingle_hashes
+from eval.store import Batches, Documents
 
-WORDS = 20  # one shingle; long enough that sharing one is copying, not idiom (Lee et al. 2021, arXiv:2107.06499, use 50 BPE tokens)
 FRACTION = 0.06  # of all bytes, at most, for val and again for sealed
 AUDIT_FRACTION = 0.03  # half of that: a quarter of val's scored tokens is read from it
 LIMIT = 0.0025  # highest overlap accepted, half of what DESIGN 5 promises
@@ -31,11 +35,10 @@ THRESHOLDS = (64, 32, 16, 8, 4, 2, 1, 0)  # shared shingles that do not yet join
 MAX_SHINGLES = 1 << 25
 BYTES_PER_WORD = 6  # English, with its space; only decides when sampling begins
 REACH = 16  # a shingle of k documents links each to its next 16: a chain when k is more, so the pairs stay linear
+AT_ONCE = 256  # documents whose shingles are worked out together where no batches are given
 SPLITS = ("train", "val", "sealed", "audit")
 TRAIN, VAL, SEALED, AUDIT = range(4)
 SHARES = {VAL: FRACTION, SEALED: FRACTION, AUDIT: AUDIT_FRACTION}  # in the order in which they are filled
-# Scripts without spaces: one character is one word (Thai, Lao, Khmer, kana, Chinese characters and their extensions)
-WORD = re.compile(r"[฀-໿ក-៿぀-ヿ㐀-鿿𠀀-𯨟]|[^\s฀-໿ក-៿぀-ヿ㐀-鿿𠀀-𯨟]+")
 
 
 @dataclass
@@ -48,52 +51,65 @@ class Index:
     every: int = 1
 
 
-def words_of(text: str) -> list[str]:
-    return text.split() if text.isascii() else WORD.findall(text)
-
-
-def build_index(texts: Iterable[str], total_bytes: int) -> Index:
-    """The shingles of every document. Memory: 12 bytes an entry, about three times that while sorting, and the vocabulary."""
+def sampling(total_bytes: int) -> int:
+    """Of how many shingles one is kept."""
     every = 1
     while total_bytes / BYTES_PER_WORD / every > MAX_SHINGLES:
         every *= 2
-    numbers: dict[str, int] = {}  # word -> 64 random bits
-    parts: list[np.ndarray] = []
-    sizes: list[int] = []
-    for text in texts:
-        shingles = np.unique(shingle_hashes(text, numbers))
-        shingles = shingles[shingles % np.uint64(every) == 0]
-        parts.append(shingles)
-        sizes.append(len(shingles))
-    hashes = np.concatenate(parts) if parts else np.zeros(0, np.uint64)
+    return every
+
+
+def sampled(texts: Iterable[str], numbers: Numbers, every: int) -> tuple[np.ndarray, np.ndarray]:
+    """The kept shingles of some documents: uint64 (S,), and how many each has: int64 (documents,)."""
+    hashes, counts = shingles(texts, numbers)
+    kept = hashes % np.uint64(every) == 0
+    return hashes[kept], np.bincount(np.repeat(np.arange(len(counts)), counts)[kept], minlength=len(counts))
+
+
+class Shingled:
+    """A job of `eval.crew`: the kept shingles of the documents that were saved as `name`, as `packed` writes them."""
+
+    def __init__(self, folder: Path, name: str, every: int):
+        self.batches, self.every, self.numbers = Batches(folder, name), every, Numbers()
+
+    def __call__(self, task: int) -> bytes:
+        hashes, counts = sampled(self.batches.texts(task), self.numbers, self.every)
+        return len(counts).to_bytes(8, "little") + counts.tobytes() + hashes.tobytes()
+
+
+def unpacked(data: bytes) -> tuple[np.ndarray, np.ndarray]:
+    documents = int.from_bytes(data[:8], "little")
+    return np.frombuffer(data, np.uint64, offset=8 + 8 * documents), np.frombuffer(data, np.int64, documents, offset=8)
+
+
+def index_of(documents: Documents, numbers: np.ndarray) -> Index:
+    """The shingles of the documents `numbers`, which it counts from 0. All cores."""
+    total = int(documents.sizes[numbers].sum())
+    every, tasks = sampling(total), documents.save("shingled", numbers)
+    arguments = {"name": "shingled", "every": every}
+    return gathered(map(unpacked, spread("eval.split:Shingled", documents.folder, arguments, tasks, hands(total))), every)
+
+
+def build_index(texts: Iterable[str], total_bytes: int) -> Index:
+    """The same for documents in memory."""
+    every, numbers, texts = sampling(total_bytes), Numbers(), iter(texts)
+    return gathered((sampled(some, numbers, every) for some in iter(lambda: list(islice(texts, AT_ONCE)), [])), every)
+
+
+def gathered(parts: Iterator[tuple[np.ndarray, np.ndarray]], every: int) -> Index:
+    """Memory: 12 bytes an entry, about three times that while sorting."""
+    found, counts = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
+    for hashes, count in parts:
+        found.append(hashes)
+        counts.append(count)
+    hashes, sizes = np.concatenate(found), np.concatenate(counts)
+    found.clear()
     owners = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
     order = np.argsort(hashes, kind="stable")
-    return Index(hashes[order], owners[order], len(sizes), every)
-
-
-def shingle_hashes(text: str, numbers: dict[str, int]) -> np.ndarray:
-    """uint64 (words - 19,): one hash per 20-word window; a shorter document is one shingle. `numbers` caches the words' hashes.
-
-    A polynomial in the words' 64-bit blake2b numbers (Python's own hash differs between processes), then splitmix64's finalizer, whose
-    low bits are good enough to sample by. At 700,000 shingles a collision anywhere has probability 1e-8."""
-    found = []
-    for word in words_of(text):
-        number = numbers.get(word)
-        if number is None:
-            number = int.from_bytes(hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
-            numbers[word] = number
-        found.append(number)
-    ids = np.array(found, dtype=np.uint64)
-    width = min(WORDS, len(ids))
-    if width == 0:
-        return ids
-    count = len(ids) - width + 1
-    mixed = np.zeros(count, dtype=np.uint64)
-    for offset in range(width):  # arithmetic modulo 2^64 is intended; numpy arrays wrap silently
-        mixed = mixed * np.uint64(0x9E3779B97F4A7C15) + ids[offset : offset + count]
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
+    hashes, owners = hashes[order], owners[order]
+    once = np.ones(len(hashes), dtype=bool)  # owners ascend within a hash, so what a document says twice stands side by side
+    once[1:] = (hashes[1:] != hashes[:-1]) | (owners[1:] != owners[:-1])
+    return Index(hashes[once], owners[once], len(sizes), every)
 
 
 def shared_counts(index: Index) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -125,15 +141,15 @@ def components(documents: int, left: np.ndarray, right: np.ndarray) -> np.ndarra
         labels = joined
 
 
-def assign(labels: np.ndarray, sizes: np.ndarray, digests: list[bytes]) -> np.ndarray:
-    """int8 (documents,): TRAIN, VAL, SEALED or AUDIT. Clusters come in the order of a hash of their first document's content hash (not
-    of that hash itself: the lowest of many is low, and big clusters would come first)."""
+def assign(labels: np.ndarray, sizes: np.ndarray, digests: list[bytes], shares: dict[int, float]) -> np.ndarray:
+    """int8 (documents,): a split of `shares`, or TRAIN for the rest. Clusters come in the order of a hash of their first document's
+    content hash (not of that hash itself: the lowest of many is low, and big clusters would come first)."""
     total = int(sizes.sum())
     cluster_bytes = np.bincount(labels, weights=sizes, minlength=len(labels)).astype(np.int64)
     clusters = sorted(np.unique(labels).tolist(), key=lambda label: hashlib.blake2b(digests[label], digest_size=16).digest())
-    most = int(total * FRACTION)
+    most = int(total * max(shares.values()))
     side = np.zeros(len(labels), dtype=np.int8)
-    for split, share in SHARES.items():
+    for split, share in shares.items():
         filled, wanted = 0, int(total * share)
         # First clusters of at most a quarter of the split, so that no single topic is the exam; then, in a small corpus, whatever fits;
         # for audit at last a document that would fit val, so that audit asks for no smaller documents than val does.
@@ -146,36 +162,52 @@ def assign(labels: np.ndarray, sizes: np.ndarray, digests: list[bytes]) -> np.nd
     return side[labels]
 
 
-def overlap(index: Index, side: np.ndarray) -> float:
-    """The highest share of a held-out split's distinct shingles that stand in another split: train, or another held-out one."""
+def overlap(index: Index, side: np.ndarray, splits: Collection[int] = range(4)) -> float:
+    """The highest share of a held-out split's distinct shingles that stand in another one of `splits`."""
     if not len(index.hashes):
         return 0.0
     shingle = np.append(0, np.cumsum(index.hashes[1:] != index.hashes[:-1]))  # entry -> number of its distinct shingle
     present = np.zeros((len(SPLITS), shingle[-1] + 1), dtype=bool)
     present[side[index.owners], shingle] = True
-    pairs = [(held, other) for held in SHARES for other in range(len(SPLITS)) if other != held]
+    pairs = [(held, other) for held in SHARES for other in splits if other != held]
     return max(float((present[a] & present[b]).sum() / max(present[a].sum(), 1)) for a, b in pairs)
 
 
 def split(texts: Iterable[str], sizes: np.ndarray, digests: list[bytes]) -> tuple[np.ndarray, dict]:
+    """`divide` for documents in memory."""
+    return divide(build_index(texts, int(sizes.sum())), sizes, digests)
+
+
+def divide(index: Index, sizes: np.ndarray, digests: list[bytes]) -> tuple[np.ndarray, dict]:
     """Which split each document belongs to: int8 (documents,) of TRAIN, VAL, SEALED, AUDIT, and facts for meta.json.
 
     `sizes` int64 (documents,) UTF-8 bytes; `digests` the documents' content hashes, ascending, so that the result depends on content
     alone. Equal documents must be gone already. RefereeError when there are too few independent documents to fill val, sealed and audit."""
-    index = build_index(texts, int(sizes.sum()))
+    side, facts = clustered(index, sizes, digests, SHARES)
+    if not filled(side, sizes, SHARES):
+        raise RefereeError(
+            f"the corpus cannot be split: of its {index.documents} different documents {facts['clusters']} are independent, and val "
+            f"and sealed need about {FRACTION:.0%} of the text each, audit {AUDIT_FRACTION:.0%}, in whole documents; "
+            "add documents, or cut long files into documents"
+        )
+    return side, facts
+
+
+def clustered(
+    index: Index, sizes: np.ndarray, digests: list[bytes], shares: dict[int, float], splits: Collection[int] = range(4)
+) -> tuple[np.ndarray, dict]:
+    """Whole clusters fill `shares`, made larger until the overlap between `splits` is below LIMIT."""
     assert index.documents == len(sizes) == len(digests), "one text, one size and one digest per document"
     left, right, shared = shared_counts(index)
     for threshold in THRESHOLDS:
         labels = components(index.documents, left[shared > threshold], right[shared > threshold])
-        side = assign(labels, sizes, digests)
-        found = overlap(index, side)
+        side = assign(labels, sizes, digests, shares)
+        found = overlap(index, side, splits)
         if found <= LIMIT:
             break
-    if any(sizes[side == held].sum() < int(sizes.sum() * share) // 2 for held, share in SHARES.items()):
-        raise RefereeError(
-            f"the corpus cannot be split: of its {index.documents} different documents {len(np.unique(labels))} are independent, and val "
-            f"and sealed need about {FRACTION:.0%} of the text each, audit {AUDIT_FRACTION:.0%}, in whole documents; "
-            "add documents, or cut long files into documents"
-        )
-    facts = {"clusters": len(np.unique(labels)), "threshold": threshold, "overlap": round(found, 6), "sampled": index.every}
-    return side, facts
+    return side, {"clusters": len(np.unique(labels)), "threshold": threshold, "overlap": round(found, 6), "sampled": index.every}
+
+
+def filled(side: np.ndarray, sizes: np.ndarray, shares: dict[int, float]) -> bool:
+    """Whether every held-out split got at least half of its share."""
+    return all(sizes[side == held].sum() >= int(sizes.sum() * share) // 2 for held, share in shares.items())

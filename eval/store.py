@@ -1,11 +1,13 @@
-"""The documents of a corpus that is being prepared: written once, named by their content, read in the order of its hashes.
+"""The documents of a corpus that is being prepared: written once, numbered, readable by every process that helps.
 
-Equal documents are one document, and neither file names nor their order decide anything.
+Equal documents are one document. Of a folder, neither file names nor their order decide anything: documents are numbered in the order of
+their content hashes. The shards of a named corpus are shuffled and pinned by their checksums: their order stays, which is also the
+order on the disk.
 """
 
 import hashlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ import numpy as np
 from eval.errors import RefereeError
 
 LEAST_BYTES = 64 * 1024  # of text; below, val would hold a page
+BATCH_BYTES = 1 << 23  # of text: one task of a process that helps
 
 
 def hash_of(text: bytes) -> bytes:
@@ -20,7 +23,7 @@ def hash_of(text: bytes) -> bytes:
 
 
 def distinct(hashes: bytes | bytearray) -> np.ndarray:
-    """int64: numbers of the documents in the order of their 16-byte content hashes, one for each hash."""
+    """int64: numbers of the documents in the order of their 16-byte content hashes, the first one for each hash."""
     pairs = np.frombuffer(bytes(hashes), dtype=">u8").reshape(-1, 2)
     order = np.lexsort((np.arange(len(pairs)), pairs[:, 1], pairs[:, 0]))
     fresh = np.ones(len(order), dtype=bool)
@@ -34,15 +37,49 @@ def content_of(hashes: bytes | bytearray) -> str:
     return hashlib.sha256(table[distinct(hashes)].tobytes()).hexdigest()
 
 
-class Store:
-    """The documents in one file of the build folder, readable by number in the order of their content hashes; copies dropped.
+class Documents:
+    """What `Store` wrote into `folder`, opened by number. A corpus may be larger than memory, so the text is mapped."""
 
-    A corpus may be larger than memory, and its order must not depend on file names: so the text is written once, then mapped."""
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.starts, self.sizes = np.load(folder / "starts.npy"), np.load(folder / "sizes.npy")  # int64 (documents,), bytes
+        self.map = np.memmap(folder / "documents", dtype=np.uint8, mode="r")
 
-    def __init__(self, built: Path, texts: Iterator[str]):
-        self.path = built / "documents"
+    def text(self, number: int) -> str:
+        start = self.starts[number]
+        return self.map[start : start + self.sizes[number]].tobytes().decode("utf-8")
+
+    def texts(self, numbers: Iterable[int]) -> Iterator[str]:
+        return (self.text(number) for number in numbers)
+
+    def save(self, name: str, numbers: np.ndarray) -> int:
+        """Leaves `numbers` for a job (`Batches`), in tasks of about BATCH_BYTES of text; how many tasks."""
+        ends = np.append(np.flatnonzero(np.diff(np.cumsum(self.sizes[numbers]) // BATCH_BYTES)) + 1, len(numbers))
+        np.savez(self.folder / f"{name}.npz", numbers=numbers, ends=ends)
+        return len(ends)
+
+
+class Batches:
+    """A job's own view of the documents that were saved as `name`: task -> texts."""
+
+    def __init__(self, folder: Path, name: str):
+        self.documents = Documents(folder)
+        with np.load(folder / f"{name}.npz") as saved:
+            self.pieces = np.split(saved["numbers"], saved["ends"][:-1])
+
+    def texts(self, task: int) -> Iterator[str]:
+        return self.documents.texts(self.pieces[task])
+
+
+class Store(Documents):
+    """Writes the documents into `folder`, copies dropped. `digests` V16 (documents,): their content hashes.
+
+    `shuffled`: they come in an order that is content already, and keep it."""
+
+    def __init__(self, folder: Path, texts: Iterator[str], shuffled: bool = False):
         starts, hashes, end = array("q"), bytearray(), 0
-        with open(self.path, "wb") as file:
+        folder.mkdir(exist_ok=True)
+        with open(folder / "documents", "wb") as file:
             for text in texts:
                 raw = text.encode("utf-8")
                 file.write(raw)
@@ -54,15 +91,11 @@ class Store:
                 f"the corpus holds {end} bytes of readable text in {len(starts)} documents, at least {LEAST_BYTES} are needed; add text"
             )
         order = distinct(hashes)
+        if shuffled:
+            order.sort()
+        self.order = order  # int64 (documents,): which of `texts` each one was
         self.copies = len(starts) - len(order)
         self.digests = np.frombuffer(bytes(hashes), dtype="V16")[order]
-        self.starts = np.array(starts, dtype=np.int64)[order]
-        self.sizes = np.diff(np.append(np.array(starts, dtype=np.int64), end))[order]
-        self.map = np.memmap(self.path, dtype=np.uint8, mode="r")
-
-    def text(self, number: int) -> str:
-        start = self.starts[number]
-        return self.map[start : start + self.sizes[number]].tobytes().decode("utf-8")
-
-    def texts(self, numbers) -> Iterator[str]:
-        return (self.text(number) for number in numbers)
+        np.save(folder / "starts.npy", np.array(starts, dtype=np.int64)[order])
+        np.save(folder / "sizes.npy", np.diff(np.append(np.array(starts, dtype=np.int64), end))[order])
+        super().__init__(folder)

@@ -85,6 +85,12 @@ def encode(encoding, texts: list[str]) -> list[list[int]]:
     return [[token for piece in pieces(text) for token in encoding.encode_ordinary(piece)] for text in texts]
 
 
+def ids(encoding, text: str) -> Iterator[np.ndarray]:
+    """The same of one text, without a Python object for each token: uint32, in one array or a few."""
+    for piece in pieces(text) if BLANKS.search(text) else [text]:
+        yield encoding.encode_to_numpy(piece, disallowed_special=())
+
+
 def byte_of_character() -> dict[str, int]:
     """GPT-2's printable stand-ins for bytes, which `tokenizers` uses in its vocabulary, inverted (openai/gpt-2, encoder.py).
 
@@ -107,10 +113,11 @@ def save(encoding, path: Path) -> None:
     path.write_bytes(b"".join(base64.b64encode(raw) + b" %d\n" % rank for rank, raw in tokens))
 
 
-def load(path: Path, pattern: str, special_tokens: dict[str, int]):
-    """-> tiktoken.Encoding from `save`'s file. Parsed here: tiktoken's loader copies what it reads into a cache of its own."""
+def load(path: Path, pattern: str = PATTERN, special_tokens: dict[str, int] | None = None):
+    """-> tiktoken.Encoding from `save`'s file; BOS is the last id unless told otherwise. Parsed here: tiktoken's loader copies what it
+    reads into a cache of its own."""
     import tiktoken
 
     lines = (line.split() for line in path.read_bytes().splitlines())
     ranks = {base64.b64decode(token): int(rank) for token, rank in lines}
-    return tiktoken.Encoding("autoresearch", pat_str=pattern, mergeable_ranks=ranks, special_tokens=special_tokens)
+    return tiktoken.Encoding("autoresearch", pat_str=pattern, mergeable_ranks=ranks, special_tokens=special_tokens or {BOS: len(ranks)})

@@ -1,6 +1,6 @@
 """The step that runs whatever happened: where the main step could not write its outputs (it was killed), this one says what is known.
 
-    AR_OUTCOME=failure|cancelled AR_MODE=... AR_CONFIG=... AR_NAME=... AR_STATE_DIR=... python -P -m bot.action.last
+AR_OUTCOME=failure|cancelled AR_MODE=... AR_CONFIG=... AR_NAME=... AR_STATE_DIR=... python -P -m bot.action.last
 """
 
 import os

@@ -17,7 +17,7 @@ from bot.gitrepo import GitRepo
 from bot.probe import Line
 from bot.report.text import dumps
 from bot.settings import Settings
-from eval import lock
+from eval import lock, sources
 from eval.cache import default_cache_dir
 from eval.errors import RefereeError
 from eval.sandbox import choose
@@ -57,6 +57,8 @@ def examine() -> Iterator[Line]:
     yield from isolation(settings)
     yield probe.keys(os.environ)
     yield probe.package("pip", "fetches the embedded corpus", not settings or (settings.corpus == "embedded" and not settings.command))
+    named = bool(settings and not settings.command and sources.parse(settings.corpus))
+    yield from [probe.package("pyarrow", f"reads the shards of {settings.corpus}")] if named else []
     yield probe.package("matplotlib", "draws progress.png")
 
 

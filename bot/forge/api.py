@@ -34,6 +34,11 @@ class Forge:
         self._session = Session(repository, tokens, base_url, policy)
         self._login = ""
 
+    @property
+    def is_a_job(self) -> bool:
+        """Whether it acts with a job's own token, for which GitHub has rules of its own."""
+        return self._self() == ACTIONS
+
     def default_branch(self) -> str:
         return self._session.get("", "read the repository", READ)["default_branch"]
 

@@ -42,7 +42,7 @@ def upcoming(settings: Settings) -> ProposalContext:
     texts = {path: repo.read(sha, path) for path in settings.editable}
     return ProposalContext(
         texts, history, history.next_id, device, settings.root, settings.direction, settings=settings, patch=ledger.read_patch,
-        mode=plateau.state(history, settings).mode,
+        mode=plateau.coming(history, settings).mode,
     )  # fmt: skip
 
 

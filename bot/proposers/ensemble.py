@@ -81,7 +81,8 @@ def pick(weights: dict[str, float], history: History, rng: random.Random, priced
     tried.sort(key=lambda e: e.id)
     calls = [call for call in history.calls if call.model in weights]
     able = {name: weight for name, weight in weights.items() if not _resting(name, calls)} or weights
-    if due := _due(able, [e.proposal.model for e in tried]):
+    asked = sorted({(e.id, e.proposal.model) for e in tried} | {(call.id, call.model) for call in calls})
+    if due := _due(able, [name for _, name in asked]):
         return due
     arms, doubt = _arms(history, tried, calls, priced)
     known, spent = sum(arm.keeps for arm in arms.values()), sum(arm.cost for arm in arms.values())

@@ -6,12 +6,12 @@ than LEAST. Any keep counts as a new beginning. A mode that asks for one of the 
 `benchmarks/proposers.py` ten proposals without a keep are followed by little, and moves below LEAST bring 0.4 % of the possible gain each.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from bot.accounts import is_given
 from bot.history import History
 from bot.proposers import Answer, ProposalContext, Proposer
-from bot.proposers.constants import Constants, best
+from bot.proposers.constants import Constants, Found, best
 from bot.proposers.past import SOURCE
 from bot.records import Measurement, Proposal
 
@@ -25,12 +25,20 @@ class Hybrid:
 
     def __init__(self, code: Proposer, first: bool = True):
         self.code, self.first, self.constants = code, first, Constants()
+        self._found: tuple[tuple, Found | None] = ((), None)  # what they were worked out for, and the constants' best move
 
     def slow(self, context: ProposalContext) -> bool:
         return not self.tunes(context) and self.code.slow(context)
 
     def tunes(self, context: ProposalContext) -> bool:
-        return tunes(context) if self.first else context.mode == CONSTANTS
+        return tunes(context, self._best) if self.first else context.mode == CONSTANTS
+
+    def _best(self, context: ProposalContext) -> Found | None:
+        """Worked out once for one state of the record: whose turn it is is asked again and again while nothing is measured."""
+        key = (context.history.count, context.history.last_at, context.next_id, *sorted(context.files.items()))
+        if self._found[0] != key:
+            self._found = (key, best(context))
+        return self._found[1]
 
     def propose(self, context: ProposalContext) -> Answer | None:
         """By whose turn it is; by the other one, where that has nothing left."""
@@ -43,8 +51,8 @@ class Hybrid:
         return repair(context, proposal, broken, failure) if repair and proposal.source != SOURCE else None
 
 
-def tunes(context: ProposalContext) -> bool:
-    """Whether it is the constants' turn."""
+def tunes(context: ProposalContext, best: Callable[[ProposalContext], Found | None] = best) -> bool:
+    """Whether it is the constants' turn. `best`: what their best move is."""
     if context.mode:
         return context.mode == CONSTANTS
     misses, patience = tries(context.history)

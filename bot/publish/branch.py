@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from bot.errors import AutoresearchError
+from bot.gitobjects import Objects
 from bot.gitrepo import GitRepo
 from bot.history import History
 from bot.marks import Marks
@@ -34,14 +35,15 @@ class Pushed:
 
 
 def remote_tip(remote: Remote, repo: GitRepo, settings: "Settings", patience: float = 0.0) -> str | None:
-    """Where the remote's branch is, its commits fetched (`refs/autoresearch/remote/<name>`) and its log; None where there is none."""
-    branch, marks, kept = f"refs/heads/{settings.branch}", Marks(repo, settings), f"refs/autoresearch/remote/{settings.name}"
+    """Where the remote's branch is, its commits fetched, and its log with it (`bot.marks`); None where there is none."""
+    marks = Marks(repo, settings)
     found = remote.refs(f"refs/*autoresearch/*{settings.name}", patience)
-    here = {branch: kept, marks.ref: marks.ref}
-    if wanted := {ref: here[ref] for ref in here if ref in found and not repo.resolve(found[ref])}:
+    here = {f"refs/heads/{settings.branch}": marks.there_ref, marks.ref: marks.ref}
+    if wanted := {theirs: ours for theirs, ours in here.items() if theirs in found and not repo.resolve(found[theirs])}:
         remote.fetch(wanted, patience)
-    marks.take(repo.resolve(marks.ref) if marks.ref in wanted else found.get(marks.ref))
-    return repo.resolve(kept) if branch in wanted else found.get(branch)
+    for theirs in here.keys() - wanted:
+        marks.take(here[theirs], found.get(theirs))
+    return marks.there
 
 
 def known_there(repo: GitRepo, settings: "Settings", there: str | None) -> list[str]:
@@ -92,7 +94,8 @@ def _push(remote: Remote, repo: GitRepo, settings: "Settings", history: History,
         _note(remote, marks, there, patience)
     if there != head and head == history.base:  # pushing the base itself would make an open pull request look merged
         return Pushed("nothing", head, there)
-    check_branch(repo, settings, history.base, head, known_there(repo, settings, there))
+    known = [*known_there(repo, settings, there), *Objects(repo).commits(history.brought)]
+    check_branch(repo, settings, history.base, head, known)
     if there != head:
         repo._git("update-ref", intent, head)  # before the push: a kill after it, and the remote is where we said
         _together(remote, marks, head, f"refs/heads/{settings.branch}", there, patience)
@@ -110,7 +113,7 @@ def _together(remote: Remote, marks: Marks, head: str, branch: str, there: str |
         if error.kind not in ("refused", "other"):
             raise
         return remote.push(head, branch, there, patience)
-    return marks.take(entry)
+    return marks.take(marks.ref, entry)
 
 
 def _note(remote: Remote, marks: Marks, there: str, patience: float) -> None:
@@ -124,7 +127,7 @@ def _note(remote: Remote, marks: Marks, there: str, patience: float) -> None:
         if error.kind not in ("refused", "other"):
             raise
         return
-    marks.take(entry)
+    marks.take(marks.ref, entry)
 
 
 def is_ours(there: str, history: History, marks: Marks, ours: list[str | None]) -> bool:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bot.action.outputs import Outputs
     from bot.settings import Settings
 
+PATIENCE = 240.0  # seconds that a failure of GitHub is waited out: a person waits, and the job has minutes
 RECENT = 3600.0  # seconds after which `stop` is not meant for what runs now
 WRITERS = ("admin", "maintain", "write")
 
@@ -45,7 +46,7 @@ def comment(inputs: "Inputs", settings: "Settings", outputs: "Outputs") -> int:
     if inputs.dry_run:
         print(f"dry run: {asked['login']} asks {asked['text'].strip()!r}; nothing is written", flush=True)
         return 0
-    doors, id, login = open_doors(inputs, settings), asked["comment"], asked["login"]
+    doors, id, login = open_doors(inputs, settings, patience=PATIENCE), asked["comment"], asked["login"]
     name = research(doors.forge.pull(asked["pull"]))
     if not name or inputs.name not in ("", name):
         LOG.warning(f"#{asked['pull']} is no pull request of {inputs.name or 'a research'} of this repository: nothing was done")

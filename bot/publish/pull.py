@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.action.log import LOG
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from bot.action.inputs import Inputs
     from bot.settings import Settings
 
+WAITING = (
+    "the checks of #{number} wait until someone approves them, because it was opened with a job's own token; "
+    "with a GitHub App (app-id, app-private-key) they start by themselves"
+)
 NOTHING_LEFT = "Nothing that was kept is left on the branch: it is in the base by now, or it was taken out again. The ledger has all of it."
 
 
@@ -78,6 +83,8 @@ def show(
         if error.kind == "empty":  # the base has it already
             return Shown("none")
         raise
+    if not current and checked(settings.root) and forge.is_a_job:
+        LOG.warning(WAITING.format(number=pull.number))
     if current and (current.title, current.body) != (title, body):
         pull = forge.update_pull(current.number, title, body)
     if inputs.draft and pull.draft != draft and not (current and said_proved(current) != draft):
@@ -85,6 +92,12 @@ def show(
     if inputs.comment:
         comment(doors, settings, history, replace(links, pull_number=pull.number))
     return Shown("updated" if current else "created", pull)
+
+
+def checked(root: Path) -> bool:
+    """Whether a workflow of the repository runs on pull requests."""
+    files = [path for path in (root / ".github/workflows").glob("*.y*ml") if path.is_file()]
+    return any("pull_request" in path.read_text(encoding="utf-8", errors="replace") for path in files)
 
 
 def said_proved(pull: Pull) -> bool:

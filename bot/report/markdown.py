@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bot.accounts import is_given
 from bot.history import History
 from bot.records import Experiment, Measurement
-from bot.report import cost, facts, kept, machine, moves, proof, reproduce, shown, tally
+from bot.report import cost, facts, kept, machine, moves, proof, repeats, reproduce, shown, tally
 from bot.report.allocation import FAILURES, Allocation, allocation, spent
 from bot.report.decisions import MARKED, Decisions
 from bot.report.text import Scale, fence, md, plural
@@ -29,6 +29,7 @@ def render(history: History, problems: Sequence[str] = (), settings: "Settings |
         f"**{md(facts.headline(history, known))}**",
         md(facts.sealed(known, proof.sealed_reads(history))),
         proof.warning(history),
+        repeats.warning(history),
         f"![Every experiment and the champion's {md(history.metric)}]({picture})" if history.experiments else "",
         _glance(known, time),
         kept.section(known),
@@ -68,6 +69,7 @@ def _glance(known: Decisions, time: Allocation) -> str:
         rows += [(name, md(text)) for name, text in machine.rows(history)]
         rows.append(("Fingerprint", md(run.machine) or "not recorded"))
         rows += [("Corpus", md(run.corpus))] if run.corpus else []
+        rows += repeats.row(history)
         rows.append(("Isolation", md(proof.isolation(history))))
         rows += [("Sealed split", f"read {plural(proof.sealed_reads(history), 'time')}")] if run.metric_version else []
     if history.last_stopped:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from bot.accounts import is_given
 from bot.report import cost as cost_of
-from bot.report import facts, machine, moves, proof, reproduce, shown, tally
+from bot.report import facts, machine, moves, proof, repeats, reproduce, shown, tally
 from bot.report.allocation import allocation
 from bot.report.pull_evidence import Evidence
 from bot.report.pull_text import COMMIT, cell, code, details, table, units, word
@@ -60,6 +60,7 @@ def provenance(case: Evidence) -> str:
         referee = f"the referee, version {code(run.metric_version, 40)}" if run.metric_version else "the target's own command"
         rows.append(("Metric", f"{case.metric}, measured by {referee}"))
         rows += [("Corpus", code(run.corpus, 80))] if run.corpus else []
+        rows += repeats.row(history)
         rows.append(("Isolation", cell(proof.isolation(history), 160)))
     if opened:
         rows.append(("Budget", f"{cell(opened.budget, 20)} a run"))

@@ -8,6 +8,7 @@ from bot.records import Experiment, Measurement
 from bot.report import facts
 from bot.report.decisions import Decisions
 from bot.report.text import Scale, plain
+from eval.sources import SOURCES
 
 if TYPE_CHECKING:
     from bot.settings import Settings
@@ -52,7 +53,7 @@ def _referee(run: Measurement, settings: "Settings | None", history: History) ->
     budget = history.last_opened.budget if history.last_opened else ""
     if settings is None:
         return [f"python -P -m eval measure --candidate DIR --seed {run.seed} --split {run.split} --budget {quote(budget)} ..."]
-    if settings.vocab_size == "auto" or settings.eval_tokens == "auto" or settings.sequence_length == "auto":
+    if "auto" in (settings.vocab_size, settings.eval_tokens, settings.sequence_length) or settings.corpus in SOURCES:
         device = settings.device if settings.device != "auto" else "cpu" if budget.endswith("cpu") else "cuda"
         settings = settings.resolved(device)
     parts = ((history.base, settings.locked), (run.sha, settings.editable))

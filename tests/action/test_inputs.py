@@ -53,7 +53,8 @@ def test_a_boolean_is_exactly_true_or_false(field, text):
         ("name", "a..b"), ("name", "ledger"), ("budget_minutes", "0"), ("budget_minutes", "-5"), ("budget_minutes", "nan"),
         ("budget_minutes", "7201"), ("budget_minutes", "1e3"), ("max_experiments", "1.5"), ("max_experiments", "-1"),
         ("labels", "x" * 51), ("app_id", "$(id)"), ("github_token", "two words"), ("state_dir", "a\nb"), ("publication", " "),
-        ("workflow", "../x.yml"), ("workflow", "nightly"),
+        ("workflow", "../x.yml"), ("workflow", "nightly"), ("workflow", "nightly.yml,"), ("workflow", "nightly.yml, $(id)"),
+        ("workflow", ""),
     ],
 )  # fmt: skip
 def test_a_wrong_input_is_named_as_the_workflow_writes_it(field, text):
@@ -77,6 +78,10 @@ def test_no_secret_is_in_a_message_or_in_what_is_printed_of_the_inputs():
     found = Inputs.read(given(app_id="1", app_private_key=KEY))
     assert "canary" not in repr(found) + str(found) + found.model_dump_json()
     assert found.secrets() == [CANARY, KEY]
+
+
+def test_workflows_are_file_names_between_commas():
+    assert Inputs.read(given(workflow="nightly.yml,research.yaml , x.yml")).workflow == ("nightly.yml", "research.yaml", "x.yml")
 
 
 def test_an_input_that_action_yml_does_not_hand_over_is_an_error():

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from bot.publish import commands
 from tests.action.executor import TOP
 
 BIN = Path(sys.executable).parent
@@ -145,6 +146,11 @@ def test_a_gpu_jobs_limit_leaves_room_beyond_its_budget():
         budget = next((step["with"]["budget-minutes"] for step in job["steps"] if "budget-minutes" in step.get("with", {})), "")
         if budget.isdigit():
             assert job["timeout-minutes"] >= int(budget) + 30, file
+
+
+def test_a_command_is_given_up_before_its_job_is():
+    """Else nobody would be told why."""
+    assert 60 * load(TOP / "examples/workflows/command.yml")["jobs"]["command"]["timeout-minutes"] > commands.PATIENCE * 2
 
 
 def test_no_pull_request_and_no_comment_reaches_a_gpu_machine():

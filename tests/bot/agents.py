@@ -3,6 +3,7 @@
 import os
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 from bot.history import History
@@ -68,3 +69,17 @@ class Bench:
 
     def wrote(self, name: str) -> str:
         return (self.out / name).read_text()
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def until(condition, seconds: float = 20.0) -> bool:
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    return bool(condition())

@@ -136,7 +136,7 @@ class People(Research):
 
     def published(self) -> None:
         """As if the branch had just been pushed."""
-        self.marks.take(self.marks.entry(self.tip))
+        self.marks.take(self.marks.ref, self.marks.entry(self.tip))
 
     def commits(self, above: str) -> list[tuple[str, list[str]]]:
         """(sha, parents) of what the branch has on `above`, the oldest first."""

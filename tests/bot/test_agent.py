@@ -16,7 +16,7 @@ from bot.proposers.agent import called
 from bot.proposers.worktree import PROMPT
 from bot.records import Measurement, Proposal
 from eval.process import clean_environment, spawn
-from tests.bot.agents import TRAIN, Bench
+from tests.bot.agents import TRAIN, Bench, alive, until
 from tests.conftest import git
 
 GOOD = """
@@ -33,20 +33,6 @@ print("LEARNED: the loss still falls at the end")
 @pytest.fixture
 def bench(tmp_path):
     return Bench(tmp_path)
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def until(condition, seconds: float = 20.0) -> bool:
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.05)
-    return bool(condition())
 
 
 # What is taken

@@ -2,11 +2,15 @@
 
 import json
 import os
+import signal
+import subprocess
 import sys
+import time
 
 import pytest
 
-from tests.targets import CONFIG, autoresearch, history, make_target
+from tests.bot.agents import alive, until
+from tests.targets import CONFIG, autoresearch, command_line, environment, history, make_target
 
 AGENT = """
 import json, os, re, subprocess, sys, time
@@ -64,3 +68,19 @@ def test_the_next_prompt_tells_the_agent_how_the_last_change_went(target):
     night(target, "--max-experiments", "4")
     last = max((target.parent / "out").iterdir(), key=lambda path: int(path.name)).read_text()
     assert "gain 2" in last and "smaller is better" in last and "X = 4.0" in last and "score.py" in last
+
+
+def test_a_signal_ends_the_night_and_the_agent_at_once(target):
+    """The one that a cancelled job gets, while the agent is thinking."""
+    (target.parent / "agent.py").write_text(
+        "import os, time\nopen(os.environ['OUT'] + '/pid', 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
+    )
+    extra = {"AGENT_KEY": "ak", "OUT": str(target.parent / "out"), "CI": "true"}
+    pid = target.parent / "out/pid"
+    with subprocess.Popen(command_line("run"), cwd=target, env=environment(**extra), stdin=subprocess.DEVNULL) as bot:
+        assert until(lambda: pid.exists() and pid.read_text(), 60)
+        began = time.monotonic()
+        bot.send_signal(signal.SIGTERM)
+        assert bot.wait(30) == 128 + signal.SIGTERM and time.monotonic() - began < 7.5
+    assert until(lambda: not alive(int(pid.read_text())))
+    assert not [e for e in history(target).experiments.values() if e.id]

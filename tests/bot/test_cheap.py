@@ -153,8 +153,15 @@ def test_names_without_a_definition_are_found(text):
     assert Scopes.of(text).undefined == UNDEFINED[text]
 
 
-def test_what_was_missing_before_is_not_held_against_a_change(settings):
-    before = TRAIN.replace("    gc.freeze()", "    if False:\n        missing9()\n    gc.freeze()")
+MISSING_BEFORE = [
+    ("    gc.freeze()", "    if False:\n        missing9()\n    gc.freeze()"),
+    ("import gc\n", "import gc\nimport nothing9\n"),
+]
+
+
+@pytest.mark.parametrize("old, new", MISSING_BEFORE)
+def test_what_was_missing_before_is_not_held_against_a_change(old, new, settings):
+    before = TRAIN.replace(old, new)
     assert refusal({PATH: before}, {PATH: before.replace("MLP_RATIO = 4 ", "MLP_RATIO = 3 ")}, settings) == ""
 
 
@@ -175,6 +182,12 @@ def test_a_name_that_another_editable_file_takes_must_stay(tmp_path):
         refusal(files, {"parts.py": "def slice():\n    return 1\n"}, settings)
         == "bench.py imports `cut` from parts.py, which does not define it"
     )
+
+
+def test_a_name_that_it_never_had_is_not_held_against_a_change(tmp_path):
+    files, settings = two_files(tmp_path)
+    before = {**files, "parts.py": "def slice():\n    return 1\n"}
+    assert refusal(before, {"parts.py": "def slice():\n    return 2\n"}, settings) == ""
 
 
 def test_an_editable_file_may_define_it_in_another_way(tmp_path):

@@ -63,6 +63,10 @@ UNEQUAL = {
     "two local variables and one": ("def f():\n    a = 1\n    b = 2\n    return a\n", "def f():\n    a = 1\n    a = 2\n    return a\n"),
     "a local variable and a global one": ("def f():\n    a = 1\n    return a\n", "def f():\n    global a\n    a = 1\n    return a\n"),
     "fields of a dataclass": ("class C:\n    a: int = 1\n", "class C:\n    a = 1\n"),
+    "fields of a class in a function": (
+        "def f():\n    class C:\n        a = 1\n    return C.a\n",
+        "def f():\n    class C:\n        b = 1\n    return C.a\n",
+    ),
     "decorators": ("def f(): pass\n", "@g\ndef f(): pass\n"),
     "defaults": ("def f(a=1): pass\n", "def f(a=2): pass\n"),
     "nesting": ("if a:\n    b()\n    c()\n", "if a:\n    b()\nc()\n"),
@@ -175,6 +179,10 @@ def test_different_ideas_are_never_the_same():
     firsts = {name: edits[0] for name, edits in SAME.items()} | OTHERS
     known = dict(zip(firsts, shapes(firsts.values()), strict=True))
     assert [(a, b) for a, b in itertools.combinations(known, 2) if alike(known[a], known[b])] == []
+
+
+def test_what_a_changed_line_only_repeats_does_not_count():
+    assert jaccard(*shapes([SAME["gelu"][0], OTHERS["silu"]])) < 0.7
 
 
 def test_the_threshold_lies_between_rewording_and_other_ideas():
@@ -456,8 +464,11 @@ def test_the_same_program_of_another_tool_is_found(past):
     assert "the same program as results.tsv a1b2c3d" in past.again("return x\n", "return x * x\n").refusal
 
 
-def test_what_another_tool_kept_may_be_tried_here(past):
-    imported(past, "keep", moved={"LR": (0.04, 0.06)})
+@pytest.mark.parametrize(
+    "fields", [{"moved": {"LR": (0.04, 0.06)}}, {"fingerprint": fingerprint({"f.py": Past.text.replace("0.04", "0.06")})}]
+)
+def test_what_another_tool_kept_may_be_tried_here(past, fields):
+    imported(past, "keep", **fields)
     repeat = past.again("LR = 0.04", "LR = 0.06")
     assert not repeat.refusal and "raise the rate" in repeat.note
 
@@ -468,6 +479,7 @@ def test_what_another_tool_kept_may_be_tried_here(past):
 def test_diffs_are_read_only_where_they_are_needed(past):
     past.tried("LR = 0.04", "LR = 0.06")
     past.tried("return x\n", "return x * x\n")
+    imported(past, "discard")
     read = []
     files = {"f.py": past.text.replace("LR = 0.04", "LR = 0.06")}
     seen = Seen(past.history, lambda id: read.append(id) or past.patches[id], {"f.py": past.text})

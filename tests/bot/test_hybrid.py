@@ -7,6 +7,7 @@ import pytest
 
 from bot.history import History
 from bot.proposers import Answer, ProposalContext
+from bot.proposers.constants import best
 from bot.proposers.hybrid import PATIENCE, PATIENCE_AROUND, Hybrid, tunes
 from bot.records import HUMAN, Measurement, Opened, Proposal, Verdict
 
@@ -151,6 +152,14 @@ def test_what_was_not_the_searchs_try_does_not_count(history, fields):
 def test_thinking_about_constants_is_not_slow(history):
     hybrid = Hybrid(Code())
     assert not hybrid.slow(context(history)) and hybrid.slow(context(history, mode="bold"))
+
+
+def test_whose_turn_it_is_is_worked_out_once_for_one_state_of_the_record(history, monkeypatch):
+    found, hybrid = [], Hybrid(Code())
+    monkeypatch.setattr("bot.proposers.hybrid.best", lambda context: found.append(best(context)) or found[-1])
+    for count in (1, 2):
+        assert not hybrid.slow(context(history)) and hybrid.tunes(context(history)) and len(found) == count
+        tune(history)
 
 
 def test_the_same_history_gives_the_same_turn(history):

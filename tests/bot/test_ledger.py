@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -56,6 +57,23 @@ def test_a_full_disk_leaves_the_ledger_as_it_was(ledger):
     done = subprocess.run([sys.executable, "-c", code, str(ledger.folder)], capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "free some space" in done.stdout, done.stderr
     assert ledger.path.read_bytes() == before
+
+
+def test_what_another_thread_writes_meanwhile_is_not_cut_off_with_a_write_that_failed(ledger, monkeypatch):
+    write, other = os.write, threading.Thread(target=ledger.append, args=(SECOND,))
+
+    def fails(handle, data):
+        if threading.current_thread() is other:
+            return write(handle, data)
+        other.start()
+        other.join(0.5)  # as far as it gets
+        return write(handle, data[:5])
+
+    monkeypatch.setattr("os.write", fails)
+    with pytest.raises(AutoresearchError, match="disk full"):
+        ledger.append(FIRST)
+    other.join()
+    assert list(ledger.events()) == [FIRST, SECOND]
 
 
 def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path):

@@ -130,6 +130,13 @@ class TestTwoAtWork:
         branch.commit({"demo/w2.jsonl": b'{"a": 1}\n{"a": 2}\n'}, "m", 1.0)
         assert branch.read("demo/w1.jsonl")
 
+    def test_a_record_that_grows_in_the_same_commit_stays(self, research):
+        """What goes on from the older one is written together with the newer one."""
+        branch = ledger_branch(research, "w2")
+        branch.commit({"demo/w1.jsonl": b"1\n"}, "m", 1.0)
+        branch.commit({"demo/w1.jsonl": b"1\n1b\n", "demo/w2.jsonl": b"1\n2\n"}, "m", 1.0)
+        assert branch.read("demo/w1.jsonl") == b"1\n1b\n" and branch.read("demo/w2.jsonl") == b"1\n2\n"
+
     def test_what_people_asked_for_stays(self, research, bare):
         branch = ledger_branch(research, "w1")
         branch.commit({"demo/control.jsonl": b"{}\n"}, "m", 1.0)

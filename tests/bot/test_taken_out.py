@@ -214,11 +214,23 @@ def test_our_commit_with_other_content_is_theirs(at):
     assert history.champion_sha == tip and history.stack[-1].proposal.source == HUMAN and 3 not in stack(history)
 
 
-def test_a_line_from_before_the_base_moved_stops_the_run(at):
-    old = at.tip
-    at.main_moves(text() + "# moved\n")
+def test_a_line_from_before_the_base_moved_is_put_on_the_newer_base_again(at):
+    second = at.history.champions[2]
+    main = at.main_moves(text().replace("two", "moved"))
     at.read()
-    at.move(old)
-    with pytest.raises(UsageError, match="moved back to .* from before the research went to"):
-        at.read()
-    assert at.tip == old
+    at.published()
+    at.move(second)
+    history = at.read()
+    assert history.base == main and stack(history) == [1, 2]
+    assert [at.origin(history, history.experiments[id]) for id in history.rebases[-2].out] == [3]
+    assert at.text == text(a=1, b=2).replace("two", "moved")
+
+
+def test_a_colleagues_commit_on_a_line_from_before_the_base_moved_holds_its_base(at):
+    old = at.tip
+    at.main_moves(text().replace("two", "moved"))
+    at.read()
+    theirs = at.move(at.commit(old, text(a=1, b=2, c=9)))
+    history = at.read()
+    assert history.base == at.base and history.champion_sha == theirs and stack(history)[:3] == [1, 2, 3]
+    assert history.stack[-1].proposal.source == HUMAN

@@ -1,5 +1,12 @@
 """The training stream: order fixed by the seed, independent of the batch size, every window once an epoch."""
 
+import ctypes
+import mmap
+import os
+import sys
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -65,3 +72,48 @@ def test_order_is_the_documented_one():
 def test_too_small_a_split_is_refused():
     with pytest.raises(AssertionError, match="two rows"):
         Stream(TOKENS[:LENGTH], LENGTH, 1)
+
+
+def mapped(path: Path, tokens: np.ndarray) -> np.ndarray:
+    tokens.tofile(path)
+    return np.memmap(path, dtype=tokens.dtype, mode="r")
+
+
+def test_a_mapped_split_is_served_like_one_in_memory(tmp_path):
+    stream, parts = Stream(mapped(tmp_path / "train.bin", TOKENS), LENGTH, 3), []
+    for size in [7, 100, 193, 60]:  # over two ends of an epoch
+        parts.append(stream.peek(size))
+        stream.advance(size)
+    np.testing.assert_array_equal(np.concatenate(parts), take(3, [360]))
+
+
+def test_an_epoch_is_sorted_once(monkeypatch):
+    sorted_ones, order = [], Stream._order
+    monkeypatch.setattr(Stream, "_order", lambda self, epoch: sorted_ones.append(epoch) or order(self, epoch))
+    take(3, [50] * 20)
+    assert sorted_ones == list(range(9))
+
+
+def resident(tokens: np.memmap, start: int) -> bool:
+    """Whether the page that holds token `start` is in memory."""
+    page, state = start * tokens.itemsize // mmap.PAGESIZE * mmap.PAGESIZE, (ctypes.c_ubyte * 1)()
+    address = ctypes.c_void_p(tokens.ctypes.data + page)
+    assert ctypes.CDLL(None, use_errno=True).mincore(address, ctypes.c_size_t(mmap.PAGESIZE), state) == 0
+    return bool(state[0] & 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mincore and posix_fadvise as on Linux")
+def test_the_next_batch_is_read_from_the_disk_in_advance(tmp_path):
+    tokens = mapped(tmp_path / "train.bin", np.zeros(1 << 25, np.uint16))
+    with open(tmp_path / "train.bin", "rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    stream = Stream(tokens, 1024, 3)
+    upcoming = stream.starts[8:16].tolist()
+    if any(resident(tokens, start) for start in upcoming):
+        pytest.skip("this file system keeps its files in memory")
+    stream.peek(8)
+    deadline = time.monotonic() + 10
+    while not all(resident(tokens, start) for start in upcoming):
+        assert time.monotonic() < deadline, "the candidate would wait for the disk"
+        time.sleep(0.01)

@@ -91,6 +91,12 @@ def test_thoughts_that_only_the_total_counts_are_paid_for(server):
     assert chat(server).ask(HELLO).call.completion_tokens == 400
 
 
+def test_cached_tokens_by_another_name_are_counted(server):
+    usage = {"prompt_tokens": 100, "completion_tokens": 20, "prompt_cache_hit_tokens": 60, "prompt_cache_miss_tokens": 40}
+    server.script(raw(json.dumps({"choices": [{"message": {"content": "an idea"}}], "usage": usage})))
+    assert chat(server).ask(HELLO).call.cached_tokens == 60
+
+
 def test_tokens_put_into_the_servers_cache_cost_more(server):
     usage = {"prompt_tokens": 1000, "completion_tokens": 0, "prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 800}}
     server.script(raw(json.dumps({"choices": [{"message": {"content": "an idea"}}], "usage": usage})))

@@ -24,7 +24,8 @@ def test_a_wrong_key_names_its_variable(server):
 def test_a_wrong_key_by_another_status_is_one_too(server):
     error = {"code": 400, "message": "API key not valid. Please pass a valid API key.", "status": "INVALID_ARGUMENT"}
     server.script(raw(json.dumps([{"error": error}]), status=400))
-    assert mistake(server).startswith("models[0].key: ")
+    text = mistake(server)
+    assert text.startswith("models[0].key: ") and "(API key not valid. Please pass a valid API key.)" in text
 
 
 def test_a_server_that_wants_a_key_after_all_says_so(server):
@@ -36,6 +37,11 @@ def test_a_server_that_wants_a_key_after_all_says_so(server):
 def test_no_credit_is_not_waited_for(server, status, code):
     server.otherwise = refuses(status, "You exceeded your current quota, please check your plan and billing details.", code)
     assert "models[0].key: no credit is left for the key in LLM_KEY" in mistake(server) and len(server.asked) == 1
+
+
+def test_no_credit_is_not_waited_for_even_if_the_server_says_how_long(server):
+    server.otherwise = refuses(429, "pay first", "insufficient_quota", headers={"retry-after": "3"})
+    assert "no credit is left" in mistake(server) and len(server.asked) == 1
 
 
 def test_a_quota_of_a_minute_is_waited_for(server):

@@ -180,6 +180,12 @@ def test_a_model_that_is_new_is_asked_at_once_but_not_all_the_time():
     assert ledger.share("new", weights) < 0.5
 
 
+def test_a_model_that_only_gave_answers_nobody_could_take_was_asked_too():
+    ledger, weights = grown(("a", ("gain", 0.01)), times=60), {"a": 0.5, "new": 0.5}
+    ledger.add(Call, id=ledger.history.next_id - 1, model="new", dollars=0.02, outcome="rejected")
+    assert ledger.share("new", weights) < 0.5
+
+
 def test_a_model_whose_server_fails_again_and_again_lets_others_go_first():
     ledger = grown(("a", ("gain", 0.01)), ("b",))
     ledger.failed("a", 3)

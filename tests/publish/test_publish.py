@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.publish.box import BRANCH, LEDGER, PARAMS, change, github
+from bot.publish.pull import NOTHING_LEFT
+from tests.forge.events import comment_event
+from tests.publish.box import BRANCH, LEDGER, NAME, PARAMS, change, github
 
 
 @pytest.fixture
@@ -64,6 +66,21 @@ def test_a_night_without_a_keep_opens_nothing(tmp_path):
         result = world.box().use(mode="all")
         assert result.ok and result.outputs["status"] == "no-improvement" and result.outputs["pr-operation"] == "none"
         assert not world.repo.pulls and not world.repo.branch(BRANCH) and world.repo.branch(LEDGER)
+
+
+@pytest.mark.slow
+def test_a_pull_request_of_which_nothing_is_left_is_closed_and_says_why(night):
+    """Its only change was taken out again: by a person here."""
+    world, box, _ = night
+    world.repo.permissions["bob"] = "write"
+    comment = world.repo.comment(1, "bob", "/autoresearch drop 1")
+    assert world.box().asked(comment_event(world.repo, comment, "created")).ok
+    result = box.use(mode="all")
+    assert result.ok and (result.outputs["pr-operation"], world.repo.pulls[1].state) == ("closed", "closed"), result.log
+    assert sum(NOTHING_LEFT in c.body for c in comments(world)) == 1
+    again = box.use(mode="all")
+    assert again.ok and again.outputs["pr-operation"] == "none" and len(world.repo.pulls) == 1
+    assert sum(NOTHING_LEFT in c.body for c in comments(world)) == 1
 
 
 @pytest.mark.slow
@@ -202,3 +219,20 @@ def test_another_machine_has_the_commits_of_a_deleted_branch(night):
     world.propose(change("Y", 9.0, 8.0))
     result = world.box().use(mode="all")
     assert result.ok and world.params() == ("X = 4.5", "Y = 8.0"), result.log
+
+
+CI = {".github/workflows/ci.yml": "on: [push, pull_request]\njobs: {}\n"}
+
+
+@pytest.mark.parametrize("app, files, told", [(False, CI, True), (False, {}, False), pytest.param(True, CI, False, marks=pytest.mark.slow)])
+def test_whose_checks_will_not_start_by_themselves_is_told_when_it_is_opened(world, app, files, told):
+    if files:
+        world.repo.push_as("alice", "main", files, "checks")
+    made = world.fake.app(repositories=[NAME])
+    given = {"app_id": str(made.app_id), "app_private_key": made.private_key} if app else {}
+    box = world.box()
+    first = box.use(mode="all", **given)
+    assert first.outputs["pr-operation"] == "created", first.log
+    assert any("a GitHub App" in text and "#1" in text for kind, text in first.annotations if kind == "warning") is told
+    if told:
+        assert not box.use(mode="publish").annotations
