@@ -32,7 +32,8 @@ def split(documents: Documents, digests: list[bytes], pinned: np.ndarray) -> tup
     index = index_of(documents, held)
     exam, facts = clustered(index, documents.sizes[held], [digests[number] for number in held], SHARES, tuple(SHARES))
     if not filled(exam, documents.sizes[held], SHARES):
-        raise RefereeError(f"the pinned shard cannot be split: its {len(held)} documents are {facts['clusters']} independent ones")
+        what = f"its {len(held)} documents are {facts['clusters']} independent ones"
+        raise RefereeError(f"the pinned shard cannot be split into val, sealed and audit: {what}; fetch it again")
     side = np.full(len(documents.sizes), DROPPED, dtype=np.int8)
     side[held] = np.where(exam == TRAIN, DROPPED, exam)
     train = np.flatnonzero(~pinned)

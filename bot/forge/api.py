@@ -20,7 +20,7 @@ from .tokens import Tokens
 ACTIONS = "github-actions[bot]"  # who a job's GITHUB_TOKEN is
 OURS = "autoresearch-"  # begins the external id of our check runs: a job of a workflow is one too, and may have the same name
 READ_PULLS, PULLS = "pull-requests: read", "pull-requests: write"
-READ_CHECKS, CHECKS = "checks: read", "checks: write"
+CHECKS = "checks: write"
 READ_RUNS, RUNS = "actions: read", "actions: write"
 READ, PUSH = "contents: read", "contents: write"
 UNFINISHED = ("in_progress", "queued", "pending", "waiting", "requested")
@@ -120,12 +120,12 @@ class Forge:
         output = {"title": title, "summary": summary, "text": text}
         body = {"name": name, "status": "completed", "conclusion": conclusion, "output": output}
         path, query, id = f"/commits/{sha}/check-runs", {"check_name": name}, f"{OURS}{uuid.uuid4().hex}"
-        known = self._session.items(path, "list check runs", READ_CHECKS, query | {"filter": "latest"}, "check_runs")
+        known = self._session.items(path, "list check runs", CHECKS, query | {"filter": "latest"}, "check_runs")
         if found := next((data for data in known if self._checked(data)), None):
             if found["conclusion"] == conclusion and all(_lines(found["output"][key]) == _lines(output[key]) for key in output):
                 return Check.read(found)
             return Check.read(self._session.write("PATCH", f"/check-runs/{found['id']}", "update the check run", CHECKS, body))
-        made = Lookup(path, READ_CHECKS, lambda data: data["external_id"] == id, query | {"filter": "all"}, "check_runs")
+        made = Lookup(path, CHECKS, lambda data: data["external_id"] == id, query | {"filter": "all"}, "check_runs")
         body |= {"head_sha": sha, "external_id": id}
         return Check.read(self._session.write("POST", "/check-runs", "write a check run", CHECKS, body, made))
 

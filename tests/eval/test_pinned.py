@@ -100,7 +100,7 @@ def test_the_exam_does_not_depend_on_what_is_trained_on(tmp_path, exam):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     quoting = [f"{text} {quote(exam[i], 45)}" for i, text in enumerate(some(3, 60))]
-    sides = [divided(tmp_path / name, exam, train)[0][:100] for name, train in (("a", some(2, 50)), ("b", quoting))]
+    sides = [divided(tmp_path / name, exam, train)[0][:100] for name, train in (("a", some(2, 50)), ("b", some(2, 50) + quoting))]
     assert (sides[0] == sides[1]).all()
 
 
@@ -111,4 +111,4 @@ def test_an_exam_of_one_text_is_an_error(tmp_path, exam):
 
 def test_training_text_that_is_all_exam_is_an_error(tmp_path, exam):
     with pytest.raises(RefereeError, match="no training document is left"):
-        divided(tmp_path, exam, [f"{text} again" for text in exam])
+        divided(tmp_path, exam, [" ".join(exam)])
