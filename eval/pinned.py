@@ -29,8 +29,10 @@ def split(documents: Documents, digests: list[bytes], pinned: np.ndarray) -> tup
 
     RefereeError when the pinned documents cannot fill the three splits, or no training document is left."""
     held = np.flatnonzero(pinned)
-    index = index_of(documents, held)
-    exam, facts = clustered(index, documents.sizes[held], [digests[number] for number in held], SHARES, tuple(SHARES))
+    index, about = index_of(documents, held), (documents.sizes[held], [digests[number] for number in held], SHARES, tuple(SHARES))
+    exam, facts = clustered(index, *about)
+    if not filled(exam, documents.sizes[held], SHARES):
+        exam, facts = thinned(index, *clustered(index, *about, THRESHOLDS[:1]))
     if not filled(exam, documents.sizes[held], SHARES):
         what = f"its {len(held)} documents are {facts['clusters']} independent ones"
         raise RefereeError(f"the pinned shard cannot be split into val, sealed and audit: {what}; fetch it again")
@@ -44,6 +46,17 @@ def split(documents: Documents, digests: list[bytes], pinned: np.ndarray) -> tup
     dropped = documents.sizes[side == DROPPED]
     facts |= {"overlap": max(facts["overlap"], round(found, 6)), "dropped": len(dropped), "dropped_bytes": int(dropped.sum())}
     return side, facts
+
+
+def thinned(index: Index, exam: np.ndarray, facts: dict) -> tuple[np.ndarray, dict]:
+    """Where all quote all, clusters are too large to be moved as a whole: of each split goes what says anything that stands in a split
+    before it. There are documents enough."""
+    exam = exam.copy()
+    for later, earlier in ((SEALED, (VAL,)), (AUDIT, (VAL, SEALED))):
+        before = np.unique(index.hashes[np.isin(exam[index.owners], earlier)])
+        quoting = np.unique(index.owners[np.isin(index.hashes, before)])
+        exam[quoting[exam[quoting] == later]] = TRAIN
+    return exam, facts | {"overlap": 0.0}
 
 
 def apart(documents: Documents, train: np.ndarray, index: Index, exam: np.ndarray) -> tuple[np.ndarray, float]:

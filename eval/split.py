@@ -15,7 +15,7 @@ samples the same ones in every document, so shared counts and overlaps stay unbi
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -194,12 +194,17 @@ def divide(index: Index, sizes: np.ndarray, digests: list[bytes]) -> tuple[np.nd
 
 
 def clustered(
-    index: Index, sizes: np.ndarray, digests: list[bytes], shares: dict[int, float], splits: Collection[int] = range(4)
+    index: Index,
+    sizes: np.ndarray,
+    digests: list[bytes],
+    shares: dict[int, float],
+    splits: Collection[int] = range(4),
+    thresholds: Sequence[int] = THRESHOLDS,
 ) -> tuple[np.ndarray, dict]:
     """Whole clusters fill `shares`, made larger until the overlap between `splits` is below LIMIT."""
     assert index.documents == len(sizes) == len(digests), "one text, one size and one digest per document"
     left, right, shared = shared_counts(index)
-    for threshold in THRESHOLDS:
+    for threshold in thresholds:
         labels = components(index.documents, left[shared > threshold], right[shared > threshold])
         side = assign(labels, sizes, digests, shares)
         found = overlap(index, side, splits)

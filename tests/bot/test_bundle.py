@@ -16,7 +16,7 @@ from bot.records import Proposal, Verdict
 from bot.report import files
 from bot.settings import Settings
 from tests.bot.kept import Research
-from tests.bot.test_branch import commit, made
+from tests.bot.test_vet import commit, made
 from tests.conftest import git
 
 CODE = "refs/heads/autoresearch/demo"

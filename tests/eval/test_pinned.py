@@ -1,6 +1,7 @@
 """A pinned exam: its own near-duplicates stay together, and training text that quotes it goes, no more of it than needed."""
 
 import random
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,16 @@ def test_the_exam_does_not_depend_on_what_is_trained_on(tmp_path, exam):
     quoting = [f"{text} {quote(exam[i], 45)}" for i, text in enumerate(some(3, 60))]
     sides = [divided(tmp_path / name, exam, train)[0][:100] for name, train in (("a", some(2, 50)), ("b", some(2, 50) + quoting))]
     assert (sides[0] == sides[1]).all()
+
+
+def test_an_exam_whose_documents_quote_each_other_in_a_ring_is_thinned_out(tmp_path):
+    """One cluster of 42 % of the text: no split could take it as a whole."""
+    texts = some(1, 100)
+    ring = [f"{text} {quote(texts[(i + 1) % 36], 60)}" for i, text in enumerate(texts[:36])]
+    side, facts = divided(tmp_path, [*ring, *texts[36:]], some(2, 50))
+    sets = {held: set().union(*(shingles(t) for t, n in zip([*ring, *texts[36:]], side, strict=False) if n == held)) for held in HELD}
+    assert all(not sets[a] & sets[b] for a in HELD for b in HELD if a != b) and facts["threshold"] == THRESHOLDS[0]
+    assert Counter(side[:100].tolist())[VAL] > 30 and set(side[:36].tolist()) > {VAL}
 
 
 def test_an_exam_of_one_text_is_an_error(tmp_path, exam):

@@ -216,14 +216,14 @@ def test_no_answer_within_the_time_is_not_waited_for_any_longer(server, slow):
     server.script(says("x" * 2000, **slow))
     began = time.monotonic()
     call = failure(server, timeout="1s", input_price=1.0, output_price=1.0)
-    assert time.monotonic() - began < 4 and call.outcome == "timeout" and "`timeout`" in call.reason
-    assert call.estimated and call.prompt_tokens > 0 and 50 <= call.completion_tokens <= 400
+    assert time.monotonic() - began < 10 and call.outcome == "timeout" and "`timeout`" in call.reason
+    assert call.estimated and call.prompt_tokens > 0 and 50 <= call.completion_tokens <= 1000
 
 
 def test_a_request_that_was_given_up_does_not_go_on_reading(server):
     server.script(says("x" * 10_000, drip=0.02))
     failure(server, timeout="1s")
-    end = time.monotonic() + 5
+    end = time.monotonic() + 15
     while any(thread.name == "request to a model" for thread in threading.enumerate()):
         assert time.monotonic() < end
         time.sleep(0.05)
@@ -239,4 +239,4 @@ def test_what_sleep_raises_ends_a_request_in_progress(server):
     began = time.monotonic()
     with pytest.raises(InterruptedError):
         asked.ask(HELLO)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10
