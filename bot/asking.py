@@ -89,7 +89,7 @@ class ModelSettings(BaseModel):
         1.0, description="How often it is asked beside the others, until the night has shown what each brings."
     )
     temperature: Annotated[float, BeforeValidator(checks.number), Field(ge=0, le=2, allow_inf_nan=False)] | None = None
-    effort: Literal["minimal", "low", "medium", "high"] | None = None
+    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
     input_price: PRICE = Field(None, description="Dollars for a million tokens of the prompt.")
     cached_price: PRICE = Field(None, description="Dollars for a million of them that the server had seen before.")
     output_price: PRICE = Field(None, description="Dollars for a million tokens of the answer.")

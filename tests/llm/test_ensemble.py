@@ -114,11 +114,22 @@ def test_answers_that_were_refused_cost_too():
 
 
 def test_what_is_long_past_is_outweighed():
-    ledger = grown(("a", ("gain", 0.01)), ("b",), times=10)
-    for _ in range(120):
+    ledger = grown(("a", ("gain", 0.01)), ("b",), times=20)
+    for i in range(150):
         ledger.experiment("a")
-        ledger.experiment("b", gain=0.01 if ledger.history.next_id % 5 == 0 else 0.0)
-    assert ledger.share("b") > 0.75
+        ledger.experiment("b", gain=0.01 if i % 12 == 0 else 0.0)
+    assert ledger.share("b") > 0.6
+
+
+def test_gains_of_very_different_size_say_less_than_as_many_alike():
+    def share(gains: list[float]) -> float:
+        ledger = Ledger()
+        for gain in gains:
+            ledger.experiment("a", gain)
+            ledger.experiment("b")
+        return ledger.share("a", times=1000)
+
+    assert share([0.055, *[0.001] * 5]) < share([0.01] * 6) - 0.05
 
 
 def test_an_experiment_that_still_runs_says_nothing_about_its_model():
@@ -141,7 +152,8 @@ def test_a_model_without_a_price_and_without_calls_makes_calls_count():
 
 
 def test_models_that_cost_nothing_are_compared_by_calls():
-    assert grown(("a", ("gain", 0.01), ("dollars", 0.0), ("seconds", 0.0)), ("b", ("dollars", 0.0), ("seconds", 0.0))).share("a") > 0.75
+    free = ("gain", 0.01), ("dollars", 0.0), ("seconds", 0.0)
+    assert grown(("a", *free), ("b", *free, ("calls", 5))).share("a") > 0.7
 
 
 def test_what_others_proposed_does_not_matter():
