@@ -62,7 +62,9 @@ class Llm:
     def propose(self, context: ProposalContext) -> Answer | None:
         seen = Seen(context.history, context.patch, context.files)
         talk = Talk(context, self._pick(context), messages(self._prompt(context)), seen)
-        return self._ask(talk) or Answer(talk.idea or "an answer that cannot be measured", source(talk.chat), model=talk.chat.name, rejected=talk.reason)
+        answer = self._ask(talk)
+        idea = talk.idea or "an answer that cannot be measured"
+        return answer or Answer(idea, source(talk.chat), model=talk.chat.name, rejected=talk.reason)
 
     def repair(self, context: ProposalContext, proposal: Proposal, broken: Mapping[str, str], failure: Measurement) -> Answer | None:
         """By the model whose change it is, where that is still there; nothing where no answer can be measured."""

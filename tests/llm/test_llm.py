@@ -104,7 +104,8 @@ def test_after_as_many_attempts_as_the_settings_say_it_is_recorded_as_rejected(s
     night, referee = night_with(server, tmp_path / "repo", more="max_experiments: 1\nattempts: 2\n")
     run_loop(night)
     assert statuses(night) == {1: "crash"} and len(server.requests) == 2 == len(night.history.calls)
-    assert proposals(night)[0].model == "m" and "HYPOTHESIS" in proposals(night)[0].rejected and not [a for a in referee.asked if a["id"] == 1]
+    (only,) = proposals(night)
+    assert only.model == "m" and "HYPOTHESIS" in only.rejected and not [a for a in referee.asked if a["id"] == 1]
 
 
 def test_a_crash_goes_back_with_its_traceback_and_is_mended(server, tmp_path):
