@@ -8,6 +8,7 @@ Synthetic English: 100,000 words by Zipf's law and some that are new, documents 
 """
 
 import os
+import subprocess
 import sys
 import tempfile
 import threading
@@ -26,39 +27,53 @@ from eval.corpus import prepare  # noqa: E402
 from eval.tree import ProcessTree  # noqa: E402
 from tests.eval.hubserver import serving  # noqa: E402
 
-WORDS, MEAN, FOOTERS = 100_000, 600, 20
+WORDS, MEAN, FOOTERS, LONGEST = 100_000, 600, 20, 10
+CHUNK = 4 << 20  # words made at once
+
+
+def spelled(rng: np.random.Generator, count: int) -> np.ndarray:
+    """uint8 (count, LONGEST + 1): random words of 2 to 10 letters, then a space, then zeros."""
+    table = rng.integers(97, 123, (count, LONGEST + 1)).astype(np.uint8)
+    length = rng.integers(2, LONGEST + 1, count)[:, None]
+    column = np.arange(LONGEST + 1)
+    return np.where(column < length, table, np.where(column == length, 32, 0)).astype(np.uint8)
 
 
 def documents(total: int, seed: int) -> Iterator[str]:
     """Documents of `total` bytes together."""
-    common, rng = np.random.default_rng(1), np.random.default_rng([2, seed])
-    letters = common.integers(97, 123, (WORDS, 10)).astype(np.uint8)
-    words = np.array([bytes(row[:n]).decode() for row, n in zip(letters, common.integers(2, 11, WORDS), strict=True)], dtype=object)
+    rng, common, size = np.random.default_rng([2, seed]), np.random.default_rng(1), 0
     chances = np.cumsum(1 / np.arange(1, WORDS + 1))
-    chances /= chances[-1]
-
-    def drawn(rng: np.random.Generator, count: int) -> list[str]:
-        return words[np.searchsorted(chances, rng.random(count)).clip(max=WORDS - 1)].tolist()
-
-    footers, before, size = [drawn(common, 60) for _ in range(FOOTERS)], [drawn(common, MEAN)], 0
+    known, footers = spelled(common, WORDS), common.integers(0, WORDS, (FOOTERS, 60))
     while size < total:
-        text = drawn(rng, 20 + int(rng.exponential(MEAN)))
-        text[::100] = map(str, rng.integers(1 << 40, size=len(text[::100])).tolist())
-        if rng.random() < 0.03:
-            text += before[rng.integers(len(before))][:100]
-        if rng.random() < 0.02:
-            text += footers[rng.integers(FOOTERS)]
-        before = [*before[-999:], text]
-        joined = " ".join(text)
-        size += len(joined)
-        yield joined
+        words = np.searchsorted(chances, rng.random(CHUNK) * chances[-1]).clip(max=WORDS - 1)
+        words[::100] = WORDS + np.arange(len(words[::100]))  # new ones
+        table = np.concatenate([known, spelled(rng, len(words[::100]))])
+        ends = np.cumsum(20 + rng.exponential(MEAN, 2 * CHUNK // MEAN).astype(int))
+        for begin, end, chance in zip(ends[:-1], ends[1:], rng.random(len(ends)), strict=False):
+            if end > CHUNK or size >= total:
+                break
+            parts = [words[begin:end]]
+            if chance < 0.03:
+                parts.append(words[begin // 2 : begin // 2 + 100])
+            elif chance < 0.05:
+                parts.append(footers[int(begin) % FOOTERS])
+            letters = table[np.concatenate(parts)].ravel()
+            text = letters[letters > 0].tobytes().decode()
+            size += len(text)
+            yield text
 
 
-def shard(total: int, seed: int) -> bytes:
-    sink = pyarrow.BufferOutputStream()
-    texts = list(documents(total, seed))
-    pyarrow.parquet.write_table(pyarrow.table({"text": texts}), sink, row_group_size=1024, compression="zstd")
-    return sink.getvalue().to_pybytes()
+def shard(path: str, total: str, seed: str) -> None:
+    """Writes one, in a process of its own: what it leaves in memory is not a corpus's."""
+    table = pyarrow.table({"text": list(documents(int(total), int(seed)))})
+    pyarrow.parquet.write_table(table, path, row_group_size=1024, compression="zstd")
+
+
+class Files(dict):
+    """name -> content, read when it is asked for."""
+
+    def get(self, name: str, default: None = None) -> bytes | None:
+        return self[name].read_bytes() if name in self else default
 
 
 class Watch:
@@ -82,19 +97,21 @@ class Watch:
 
 def main(megabytes: int = 16, kind: str = "climbmix") -> None:
     with tempfile.TemporaryDirectory() as folder, serving() as hub:
+        texts = Path(folder) / "texts"
+        texts.mkdir()
         for seed, name in enumerate(("shard_06542.parquet", "shard_00000.parquet", "shard_00001.parquet")):
-            if kind == "path":
-                (Path(folder) / "texts").mkdir(exist_ok=True)
-                (Path(folder) / "texts" / name).write_bytes(shard(megabytes * 10**6, seed))
-            else:
-                hub.files[name] = shard(megabytes * 10**6, seed)
+            subprocess.run([sys.executable, __file__, "shard", texts / name, str(megabytes * 10**6), str(seed)], check=True)
+        hub.files = Files({path.name: path for path in texts.iterdir()})
         os.environ["HF_ENDPOINT"] = hub.url()
         watch, began = Watch(), time.monotonic()
         watch("the first look")
-        prepare(f"path:{folder}/texts" if kind == "path" else "climbmix:2", 8192, Path(folder) / "cache", watch)
+        prepare(f"path:{texts}" if kind == "path" else "climbmix:2", 8192, Path(folder) / "cache", watch)
         watch("")
         print(f"{3 * megabytes} MB of text in {time.monotonic() - began:.1f} s")
 
 
 if __name__ == "__main__":
-    main(*[int(argument) if argument.isdecimal() else argument for argument in sys.argv[1:]])
+    if sys.argv[1:2] == ["shard"]:
+        shard(*sys.argv[2:])
+    else:
+        main(*[int(argument) if argument.isdecimal() else argument for argument in sys.argv[1:]])

@@ -113,6 +113,13 @@ class Champions:
         kept = experiment.verdict.sha if experiment.verdict else ""
         return kept or (experiment.proposal.sha if experiment.proposal else "")
 
+    def commit_of(self, experiment: Experiment) -> str:
+        """The commit that people find the change in: below others' commits, which hold the same ones of the older base, that is theirs."""
+        under = {id for move in self.rebases for id in move.under}
+        while (proposal := experiment.proposal) and proposal.carries in under and proposal.carries in self.experiments:
+            experiment = self.experiments[proposal.carries]
+        return self.sha_of(experiment)
+
     def _seen(self, experiment: Experiment, run: Measurement) -> None:
         experiment.measurements.append(run)
         experiment.stopped = False

@@ -60,7 +60,7 @@ class Line(Changes):
         if theirs := [e for e in history.stack if e.proposal.source == HUMAN and e.id in carry]:
             return self.note(
                 f"{branch} moved, but {self.settings.branch} holds what it does not have ({theirs[0].proposal.hypothesis}): the research "
-                f"stays on {history.base[:12]}; merge or close the pull request to go on from the new {branch}"
+                f"stays on {history.base[:12]}; merge it, or bring the branch up to date (*Update branch*), to go on from the new {branch}"
             )
         became = f"; of {len(history.stack)} kept changes {len(merged)} are in it, {len(carry)} are applied again" if history.stack else ""
         why = f"{branch} moved from {history.base[:12]} to {new[:12]}{became}"

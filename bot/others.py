@@ -44,7 +44,8 @@ class Others(Reading):
     def older(self, tip: str) -> Rebased:
         """A branch on an older base than ours: a line that was left, with more on it perhaps, or another machine's."""
         ground = self.shared(tip)
-        if ground and any(sha in self.history.trail for sha, _ in self.written.objects.parents(tip, ground, *self.base_tips)):
+        commits = self.written.objects.parents(tip, ground, *self.base_tips) if ground else []
+        if ground == tip or any(sha in self.history.trail for sha, _ in commits):
             check_files(self.repo, self.settings, tip)
             self.refuse_foreign(tip, ground, ground)
             return self.rebased(tip, ground, ground)

@@ -46,11 +46,12 @@ def best(context: ProposalContext) -> Found | None:
     tuned = tunables(context.files, context.device)
     past = list(recall(context.history, {t.name: t.value for t in tuned}))
     here = [p for p in past if not p.age]  # a change of the code makes old values new, and may have mended what failed
-    tried = {_key(tuned, of) for p in here for of in (p.values, p.champion)}
+    names = [t.name for t in tuned]
+    tried = {_key(names, of) for p in here for of in (p.values, p.champion)}
     fences, rules = Fences(tuned, here), Rules(tuned, context.files, context.device)
 
     def new(moves: list[Move]) -> list[Move]:
-        return [move for move in fences.free(moves) if _key(tuned, values(tuned, move)) not in tried]
+        return [move for move in fences.free(moves) if _key(names, values(tuned, move)) not in tried]
 
     alone = new(singles(tuned, context.files, context.device))
     if not alone:
@@ -91,8 +92,8 @@ def _pick(alone: list[tuple[float, Move]], pairs: list[tuple[float, Move]], know
     return score, move
 
 
-def _key(tuned: Sequence[Tunable], of: Values) -> tuple[float | None, ...]:
-    return tuple(of.get(t.name) for t in tuned)
+def _key(names: Sequence[str], of: Values) -> tuple[float | None, ...]:
+    return tuple(map(of.get, names))
 
 
 def answer(tuned: Sequence[Tunable], move: Move, files: Mapping[str, str]) -> Answer:

@@ -120,10 +120,12 @@ class Fences:
 
     def __init__(self, tuned: Sequence[Tunable], past: Iterable[Past]):
         index = {t.name: i for i, t in enumerate(tuned)}
-        self.fences: list[dict[int, tuple[float, float]]] = []  # constant -> (which way, how far from here)
+        found = {}  # of equal ones, one
         for p in past:
             if p.failed and p.changed and p.changed.keys() <= index.keys():
-                self.fences.append({index[name]: self._edge(tuned[index[name]], p, name) for name in p.changed})
+                fence = {index[name]: self._edge(tuned[index[name]], p, name) for name in p.changed}
+                found[tuple(sorted(fence.items()))] = fence
+        self.fences: list[dict[int, tuple[float, float]]] = list(found.values())  # constant -> (which way, how far from here)
 
     def _edge(self, t: Tunable, p: Past, name: str) -> tuple[float, float]:
         way = steps_between(t.space, p.changed[name], p.champion.get(name, t.value))

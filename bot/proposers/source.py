@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 DEVICES = {"cpu", "cuda", "mps", "xpu", "rocm", "tpu"}
 CONSTANT = re.compile(r"_?[A-Z][A-Z0-9_]*")
@@ -63,6 +64,7 @@ def replace(text: str, changes: dict[Constant, str]) -> str:
     return raw.decode()
 
 
+@lru_cache(maxsize=4096)
 def evaluate(text: str) -> int | float | None:
     """The number a constant expression such as `2**19` stands for."""
     try:

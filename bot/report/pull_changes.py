@@ -39,7 +39,7 @@ def row(case: Evidence, experiment: Experiment, base_memory: int = 0) -> list[st
         evidence(case, experiment),
         whole(f"+{proposal.added} −{proposal.removed}") if proposal else "–",
         whole(memory),
-        case.links.commit(case.history.sha_of(experiment)),
+        case.links.commit(case.history.commit_of(experiment)),
     ]
 
 

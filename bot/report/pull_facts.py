@@ -111,7 +111,7 @@ def taking(case: Evidence) -> str:
         "Merging takes all of it. Every row of the table is one commit and can be taken alone; what it is worth without the others, or "
         "on another base, has to be measured there."
     )
-    pick = f"git cherry-pick {case.history.sha_of(best)[:12]}  # {best.id:04d}, the largest gain"
+    pick = f"git cherry-pick {case.history.commit_of(best)[:12]}  # {best.id:04d}, the largest gain"
     return "\n".join(["### Take one change alone", "", text, "", "```sh", f"git fetch origin {quote(case.links.branch)}", pick, "```"])
 
 

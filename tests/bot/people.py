@@ -6,7 +6,7 @@ from bot.follow import Line
 from bot.gitobjects import Objects
 from bot.history import History
 from bot.marks import Marks
-from bot.records import Experiment, Pruned, Verdict
+from bot.records import Experiment, Pruned, Variant, Verdict
 from tests.bot.kept import FILES, Research
 from tests.conftest import make_repo
 from tests.forge.bare import Bare
@@ -63,6 +63,7 @@ class People(Research):
         variant = self.repo.commit(whole, {"train.py": text}, "without it\n", self.at)
         sha = self.repo.commit(whole, {"train.py": text}, f"take out\n\nPrunes: {id:04d}\nMeasured-Variant: {variant}\n", self.at)
         newest = max(e.id for e in self.history.keeps)
+        self.record(Variant, id=id, stack=whole, sha=variant, ids=(id,))
         self.record(Pruned, id=newest, stack=whole, variant=variant, sha=sha, ids=(id,), why="pruned: it brings nothing")
         self.leave_at(sha)
         return sha

@@ -104,7 +104,7 @@ def test_a_base_does_not_move_below_a_colleagues_unmerged_commit(repo):
     base = history(repo).base
     (repo / "params.py").write_text("# moved\n" + PARAMS.format(x=5.0, y=9.0))
     commit_all(repo, "main moves")
-    assert "merge or close the pull request" in autoresearch(repo, "run")
+    assert "up to date (*Update branch*)" in autoresearch(repo, "run")
     assert history(repo).base == base and git(repo, "rev-parse", "autoresearch/demo") == theirs
 
 
@@ -113,7 +113,7 @@ def test_a_colleagues_commit_is_not_lost_when_the_base_moves_in_the_same_day(rep
     theirs = on_branch(repo, PARAMS.format(x=4.5, y=7.0))
     (repo / "params.py").write_text(PARAMS.format(x=5.0, y=9.0) + "# main moves\n")
     commit_all(repo, "main moves")
-    assert "merge or close the pull request" in autoresearch(repo, "run")
+    assert "up to date (*Update branch*)" in autoresearch(repo, "run")
     assert git(repo, "rev-parse", "autoresearch/demo") == theirs
 
 

@@ -1,68 +1,19 @@
 """What a clone that never pushed knows of the remote's branch: whether people moved it since a machine left it, and what was ever on it."""
 
-from pathlib import Path
-
 import pytest
 
 from bot.errors import AutoresearchError
 from bot.gitrepo import GitRepo
-from bot.publish.branch import Pushed, bring_branch, push_code
+from bot.publish.branch import Pushed, push_code
 from bot.remote import Remote
-from tests.bot.kept import Research
 from tests.bot.people import People, text
+from tests.bot.remotes import BRANCH, LOG, another, bare, bring, push, put, there, two_pushed
 from tests.conftest import git
-
-BRANCH, LOG = "refs/heads/autoresearch/demo", "refs/autoresearch/published/demo"
 
 
 @pytest.fixture
 def at(tmp_path) -> People:
-    """Two kept changes, pushed."""
-    found = People.start(tmp_path / "repo")
-    git(tmp_path, "clone", "-q", "--bare", str(found.root), "bare.git")
-    found.keep(text(a=1))
-    found.keep(text(a=1, b=2))
-    assert push(found).status == "pushed"
-    return found
-
-
-def bare(at: Research) -> Path:
-    return at.root.parent / "bare.git"
-
-
-def remote(at: Research) -> Remote:
-    return Remote(at.repo, str(bare(at)))
-
-
-def push(at: Research) -> Pushed:
-    return push_code(remote(at), at.repo, at.settings, at.history)
-
-
-def bring(at: People) -> None:
-    bring_branch(remote(at), at.repo, at.settings, at.history)
-
-
-def there(at: Research, ref: str = BRANCH) -> str:
-    return git(bare(at), "for-each-ref", "--format=%(objectname)", ref)
-
-
-def put(at: Research, sha: str, ref: str = BRANCH) -> str:
-    """Somebody pushes with force."""
-    git(at.root, "push", "-q", "--force", str(bare(at)), f"{sha}:{ref}")
-    return sha
-
-
-def another(at: People) -> People:
-    """A new clone, as of a hosted job, with the same record."""
-    folder = at.root.parent / f"clone{len(list(at.root.parent.iterdir()))}"
-    git(at.root.parent, "clone", "-q", str(bare(at)), folder.name)
-    found = People(folder, "HEAD")
-    found.ledger.path.parent.mkdir(parents=True)
-    found.ledger.path.write_bytes(at.ledger.path.read_bytes())
-    found.at = at.at
-    for sha in filter(None, [*at.history.champions, *at.history.trail]):
-        git(folder, "fetch", "-q", str(at.root), sha)  # the bundle beside the record has them
-    return found
+    return two_pushed(tmp_path)
 
 
 def test_a_new_clone_does_not_push_over_a_branch_that_people_moved_back(at):
@@ -125,9 +76,22 @@ def test_another_machines_answer_does_not_hide_that_it_was_moved_back(at):
     assert other.history.champion_sha == first
     put(at, first)
     assert push(other) == Pushed("same", first, first)
-    assert push(at).status == "foreign"
+    again = another(at)
+    assert push(at).status == push(again).status == "foreign"
+    bring(again)
+    assert [e.id for e in again.read().stack] == [1]
+
+
+def test_moving_it_forward_from_the_base_is_read_too(at):
+    second = at.tip
+    put(at, at.base)
     bring(at)
-    assert [e.id for e in at.read().stack] == [1]
+    at.read()
+    assert push(at).status == "same"
+    other = another(at)
+    put(at, second)
+    bring(other)
+    assert other.read().champion_sha == second
 
 
 def test_the_branch_and_its_log_move_together_or_not_at_all(at):
@@ -221,6 +185,9 @@ def test_a_deleted_branch_with_a_colleagues_commit_is_made_again(at):
 def test_what_was_pushed_stays_there_whatever_becomes_of_the_branch(at):
     first, second = at.history.champions[1:]
     put(at, first)
+    bring(at)
+    at.read()
+    assert push(at).status == "same"
     git(bare(at), "reflog", "expire", "--expire=now", "--all")
     git(bare(at), "gc", "-q", "--prune=now")
     assert GitRepo(bare(at)).resolve(second)

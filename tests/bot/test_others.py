@@ -94,6 +94,7 @@ def test_a_colleagues_commit_below_the_merge_is_never_rewritten(at):
     history = at.read()
     assert history.base == main and history.champion_sha == merge and at.repo.ancestor(theirs, at.tip)
     assert [e.proposal.source for e in history.stack] == ["constants", "constants", HUMAN, HUMAN]
+    assert all(at.repo.ancestor(history.commit_of(e), at.tip) for e in history.stack)  # what the pull request links to
 
 
 def test_a_colleagues_commit_on_top_of_the_merge_stays(at):
@@ -163,40 +164,6 @@ def test_what_the_new_base_has_is_not_applied_again(at):
     at.move(at.merge(at.tip, "main"))
     history = at.read()
     assert history.base == main and history.rebases[-1].merged == (1,) and carried(history) == [2]
-
-
-def test_a_merge_that_people_put_back_is_read_again(at):
-    main = at.main_moves(text(c=3))
-    merge = at.move(at.merge(at.tip, "main"))
-    at.read()
-    at.keep(text(a=1, b=2, c=8))
-    at.published()
-    at.move(merge)
-    history = at.read()
-    assert history.base == main and [at.origin(history, e) for e in history.stack] == [1, 2]
-    assert at.text == text(a=1, b=2, c=3) and 5 in history.rebases[-1].out
-
-
-def test_a_merge_below_a_colleagues_commit_may_be_undone(at):
-    """The branch is what it was before the button: theirs is on it, so the base goes back too."""
-    theirs = at.move(at.commit(at.tip, text(a=1, b=2, c=9)))
-    at.read()
-    at.main_moves("notes\n", path="notes.md")
-    at.move(at.merge(theirs, "main"))
-    at.read()
-    at.move(theirs)
-    history = at.read()
-    assert history.base == at.base and history.champion_sha == theirs and [at.origin(history, e) for e in history.stack] == [1, 2, 3]
-
-
-def test_a_branch_with_nothing_of_ours_on_an_older_base_stops_the_run(at):
-    stranger = at.commit(at.base, text(c=4), "another idea")
-    at.main_moves(text(c=5))
-    at.read()
-    at.move(stranger)
-    with pytest.raises(UsageError, match="rewritten by someone else .* delete the branch"):
-        at.read()
-    assert at.tip == stranger
 
 
 def test_a_merge_of_anything_else_is_a_colleagues_commit(at):

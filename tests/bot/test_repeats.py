@@ -1,10 +1,13 @@
 """A small corpus on a big machine: the night, the report and the pull request say how often a run reads its text. And named corpora."""
 
+import json
 import time
 
 import pytest
+from click.testing import CliRunner
 from msgspec.structs import replace
 
+from bot.cli import cli
 from bot.errors import UsageError
 from bot.history import History
 from bot.records import Measurement, Stopped
@@ -13,6 +16,7 @@ from bot.settings import Settings
 from tests.bot.builders import good_night
 from tests.bot.nights import make_night, open_again
 from tests.bot.pulls import made, shown
+from tests.conftest import make_repo
 
 
 def read(epochs: float) -> History:
@@ -117,3 +121,11 @@ def test_shards_follow_from_the_budget(tmp_path, fields, device, expected):
 def test_the_report_names_the_shards_to_measure_a_number_again(tmp_path):
     settings: Settings = made(tmp_path, corpus="climbmix", vocab_size=2048, sequence_length=256, eval_tokens=32768, device="cpu")
     assert "python -m eval.corpus climbmix:1 2048" in reproduce.section(read(0.3), settings)
+
+
+@pytest.mark.parametrize(("corpus", "looked"), [("climbmix", ["ok"]), ("embedded", [])])
+def test_the_doctor_looks_for_what_reads_shards(tmp_path, monkeypatch, corpus, looked):
+    monkeypatch.setenv("AUTORESEARCH_CACHE", str(tmp_path / "cache"))
+    root = make_repo(tmp_path / "repo", {"train.py": "X = 1\n", "autoresearch.yml": f"editable: train.py\ncorpus: {corpus}\n"})
+    said = CliRunner().invoke(cli, ["-C", str(root), "doctor", "--json"], prog_name="autoresearch").stdout
+    assert [check["state"] for check in json.loads(said)["checks"] if check["name"] == "pyarrow"] == looked

@@ -186,6 +186,16 @@ def test_without_pyarrow_nothing_is_fetched(hub, tmp_path):
     assert "pip install pyarrow" in done.stderr and hub.asked == []
 
 
+def test_two_runs_at_once_end_with_one_corpus(hub, tmp_path):
+    hub.asked.clear()
+    environment = os.environ | {"AUTORESEARCH_CACHE": str(tmp_path)}
+    argv = [sys.executable, "-m", "eval.corpus", "climbmix:2", str(VOCAB)]
+    running = [subprocess.Popen(argv, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    (path,) = {process.communicate(timeout=100)[0].strip() for process in running}
+    assert Corpus.open(Path(path)).undamaged() and hub.count("cdn") == 3
+    assert sorted(left.suffix for left in Path(path).parent.iterdir()) == ["", ".lock"]
+
+
 # ---- the name
 
 

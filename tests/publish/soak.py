@@ -3,9 +3,10 @@
     python -m tests.publish.soak [--nights 300] [--seed 0]
 
 Before each night something may happen: a merge in any of its forms, a pull request closed, a colleague's commit, a base that moves, a
-command. During it GitHub may fail in any way, the token may die, the job may be cancelled or killed, the machine may be another one or
-have lost its disk. After each night: never two open pull requests, no human commit lost, every line of every record on the ledger branch,
-every experiment accounted for, few calls of the API, no traceback.
+command; the branch brought up to date by either button, moved back, a commit on it reverted or amended. During it GitHub may fail in any
+way, the token may die, the job may be cancelled or killed, the machine may be another one or have lost its disk. After each night: never
+two open pull requests, no human commit lost, every line of every record on the ledger branch, every experiment accounted for, few calls
+of the API, no traceback.
 """
 
 import argparse
@@ -25,11 +26,13 @@ from bot.ledger import Ledger
 from tests.action.executor import Result
 from tests.forge import faults
 from tests.forge.events import comment_event
+from tests.publish import hands
 from tests.publish.box import BRANCH, LEDGER, PARAMS, Box, World, change, github
 
 HOW = ("merge", "squash", "rebase")
 STATUSES = (500, 502, 503)
 CALLS = 200  # of the API in two nights and a command, at most; GitHub allows 1,000 an hour
+ON_BRANCH = ("update", "rebase", "back", "revert", "amend")
 COMMANDS = ("status", "retest 1", "confirm", 'focus "less"')
 
 
@@ -57,7 +60,7 @@ class Soak:
         return next((n for n, pull in self.world.repo.pulls.items() if pull.state == "open"), None)
 
     def people(self) -> None:
-        number, did = self.open, self.random.choice(("", "", "", "merge", "close", "commit", "main", "notes", "command"))
+        number, did = self.open, self.random.choice(("", "", "", "merge", "close", "commit", "main", "notes", "command", *ON_BRANCH))
         if did == "merge" and number:
             self.world.repo.edit(number, draft=False)
             try:
@@ -80,9 +83,38 @@ class Soak:
         elif did == "command" and number:
             comment = self.world.repo.comment(number, "bob", f"/autoresearch {self.random.choice(COMMANDS)}")
             self.check("a command", self.boxes[0].asked(comment_event(self.world.repo, comment, "created")))
+        elif did in ON_BRANCH and self.world.repo.branch(BRANCH):
+            did = did if self.branch(did) else ""
         else:
             did = ""
         self.happened[did] += bool(did)
+
+    def branch(self, did: str) -> bool:
+        """What people do to the branch; False where it cannot be done. Their commits are then those that are left on it."""
+        repo, before = self.world.repo, list(self.theirs)
+        commits = repo.git.commits(repo.branch("main"), repo.branch(BRANCH))
+        match did:
+            case "update":
+                done = hands.update_branch(self.world, "merge")
+            case "rebase":
+                done = hands.update_branch(self.world, "rebase")
+                self.theirs = [c.sha for c in repo.git.commits(repo.branch("main"), done) if c.author == "carol"] if done else before
+            case "back":
+                done = commits and hands.move_back(self.world, self.random.randint(1, len(commits)))
+            case "revert":
+                sha = self.random.choice(commits).sha if commits else ""
+                done = sha and len(repo.git.commit(sha).parents) == 1 and hands.revert(self.world, sha)
+                self.theirs = [each for each in before if not done or each != sha]  # theirs, and they undid it
+            case "amend":
+                done = bool(before) and before[-1] == repo.branch(BRANCH) and self.amend()
+        self.theirs = [sha for sha in self.theirs if repo.git.contains(repo.branch(BRANCH), sha)]
+        return bool(done)
+
+    def amend(self) -> str:
+        x, _ = self.values(BRANCH)
+        text = PARAMS.format(x=x, y=round(self.random.uniform(3, 9), 2))
+        self.theirs.append(self.world.repo.push_as("carol", BRANCH, {"params.py": text}, "by hand, better", amend=True))
+        return self.theirs[-1]
 
     def values(self, revision: str) -> tuple[float, float]:
         first, last = self.world.params(revision)

@@ -3,8 +3,8 @@
 import pytest
 
 from bot.records import HUMAN
-from tests.forge.repository import WEB
-from tests.publish.box import BRANCH, PARAMS, World, change, github
+from tests.publish.box import BRANCH, PARAMS, change, github
+from tests.publish.hands import move_back, revert, update_branch
 
 
 @pytest.fixture
@@ -15,23 +15,6 @@ def night(tmp_path):
         result = box.use(mode="all")
         assert result.ok and world.params() == ("X = 4.5", "Y = 8.0"), result.log
         yield world, box
-
-
-def put(world: World, sha: str) -> str:
-    """Somebody pushes with force, or presses a button."""
-    with world.fake.lock:
-        world.repo.git.update(f"refs/heads/{BRANCH}", sha)
-        world.repo.sync()
-    return sha
-
-
-def update_branch(world: World, how: str) -> str:
-    """GitHub's button *Update branch*."""
-    git, head, base = world.repo.git, world.repo.branch(BRANCH), world.repo.branch("main")
-    if how == "rebase":
-        return put(world, git.replayed(base, head, WEB, world.fake.clock()))
-    message = f"Merge branch 'main' into {BRANCH}"
-    return put(world, git.commit_tree(git.merged(head, base), [head, base], message, ("alice", "alice@example.com"), world.fake.clock()))
 
 
 @pytest.mark.parametrize("how", ["merge", pytest.param("rebase", marks=pytest.mark.slow)])
@@ -52,7 +35,7 @@ def test_a_branch_that_was_brought_up_to_date_goes_on_from_there(night, how):
 @pytest.mark.slow
 def test_a_branch_that_was_moved_back_is_not_pushed_forward_again(night):
     world, _ = night
-    first = put(world, world.repo.git.commit(world.repo.branch(BRANCH)).parents[0])
+    first = move_back(world, 1)
     other = world.box()  # it has neither the state nor the clone
     result = other.use(mode="all")
     assert result.ok and world.repo.branch(BRANCH) == first and world.params() == ("X = 4.5", "Y = 9.0"), result.log
@@ -66,7 +49,7 @@ def test_what_a_machine_handed_over_is_not_pushed_over_a_branch_that_was_moved_b
     reader, publisher = world.box(contents="read"), world.box()
     world.propose(change("X", 4.5, 4.0))
     assert reader.use(mode="run", publication=str(tmp_path / "handed")).ok
-    first = put(world, world.repo.git.commit(world.repo.branch(BRANCH)).parents[0])
+    first = move_back(world, 1)
     result = publisher.use(mode="publish", publication=str(tmp_path / "handed"))
     assert result.ok and "moved back by someone" in result.log and world.repo.branch(BRANCH) == first, result.log
 
@@ -74,10 +57,10 @@ def test_what_a_machine_handed_over_is_not_pushed_over_a_branch_that_was_moved_b
 @pytest.mark.slow
 def test_a_revert_is_kept_and_the_rest_goes_on(night):
     world, box = night
-    revert = world.repo.push_as("carol", BRANCH, {"params.py": PARAMS.format(x=4.5, y=9.0)}, 'Revert "Y to 8.0"')
+    theirs = revert(world, world.repo.branch(BRANCH))
     world.propose(change("X", 4.5, 4.0))
     result = box.use(mode="all")
-    assert result.ok and world.params() == ("X = 4.0", "Y = 9.0") and world.contains(BRANCH, revert), result.log
+    assert result.ok and world.params() == ("X = 4.0", "Y = 9.0") and world.contains(BRANCH, theirs), result.log
     history = world.history(box.name)
     assert [e.id for e in history.stack] == [1, 3] and history.prunes[0].ids == (2,)
-    assert "carol took it out" in world.repo.pulls[1].body
+    assert "Human took it out" in world.repo.pulls[1].body

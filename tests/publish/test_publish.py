@@ -224,7 +224,10 @@ def test_another_machine_has_the_commits_of_a_deleted_branch(night):
 CI = {".github/workflows/ci.yml": "on: [push, pull_request]\njobs: {}\n"}
 
 
-@pytest.mark.parametrize("app, files, told", [(False, CI, True), (False, {}, False), pytest.param(True, CI, False, marks=pytest.mark.slow)])
+SLOW = [pytest.param(*case, marks=pytest.mark.slow) for case in ((False, {}, False), (True, CI, False))]
+
+
+@pytest.mark.parametrize("app, files, told", [(False, CI, True), *SLOW])
 def test_whose_checks_will_not_start_by_themselves_is_told_when_it_is_opened(world, app, files, told):
     if files:
         world.repo.push_as("alice", "main", files, "checks")
