@@ -4,7 +4,9 @@ import pytest
 
 from bot.errors import AutoresearchError
 from bot.gitrepo import GitRepo
-from bot.publish.branch import Pushed, push_code
+from bot.publish import bundle
+from bot.publish.branch import Pushed, known_there, push_code, remote_tip
+from bot.publish.ledgerbranch import LedgerBranch
 from bot.remote import Remote
 from tests.bot.people import People, text
 from tests.bot.remotes import BRANCH, LOG, another, bare, bring, push, put, there, two_pushed
@@ -180,6 +182,23 @@ def test_a_deleted_branch_with_a_colleagues_commit_is_made_again(at):
     git(bare(at), "update-ref", "-d", BRANCH)
     third = at.keep(text(a=1, b=6, c=7))
     assert push(at) == Pushed("pushed", third) and GitRepo(bare(at)).ancestor(theirs, third)
+
+
+def test_a_publisher_of_a_handed_over_record_makes_it_again_too(at, tmp_path):
+    """Of that it believes nothing, but it finds the colleague's commit in the log."""
+    put(at, at.commit(at.tip, text(a=1, b=2, c=7)))
+    bring(at)
+    at.read()
+    push(at)
+    git(bare(at), "update-ref", "-d", BRANCH)
+    third, ledger = at.keep(text(a=1, b=6, c=7)), LedgerBranch(at.repo, "demo", "w1")
+    sha = ledger.commit(ledger.collect(at.settings), "ledger", at.at)
+    folder = bundle.write(at.settings, at.repo, at.history, sha, tmp_path / "handed", "w1")
+    git(tmp_path, "clone", "-q", str(bare(at)), "publisher")
+    publisher = GitRepo(tmp_path / "publisher")
+    there = remote_tip(Remote(publisher, str(bare(at))), publisher, at.settings)
+    received = bundle.read(publisher, folder, at.settings, known_there(publisher, at.settings, there))
+    assert received.results.head == third
 
 
 def test_what_was_pushed_stays_there_whatever_becomes_of_the_branch(at):

@@ -6,7 +6,7 @@ import pytest
 
 from bot.commits import sync_branch
 from bot.errors import UsageError
-from bot.records import HUMAN
+from bot.records import HUMAN, Pruned
 from bot.stack import Stack
 from tests.bot.people import CAROL, People, text
 
@@ -78,6 +78,19 @@ def test_moving_the_branch_forward_again_brings_it_back(at):
     at.move(third)
     history = at.read()
     assert history.champion_sha == third == at.tip and stack(history) == [1, 2, 3] and "pruned" not in labels(history).values()
+
+
+def test_a_commit_of_which_a_part_was_pruned_comes_back_whole(at):
+    """As it was committed: less than that is on the branch only above the prune."""
+    third, fourth = at.tip, at.keep(text(a=7, b=2, c=8))
+    pruned = at.repo.commit(fourth, {"train.py": text(a=7, b=2, c=3)}, "take out\n\nPrunes: 0004 hunks 2\n", at.at)
+    at.record(Pruned, id=4, stack=fourth, variant=pruned, sha=pruned, ids=(4,), hunks=(2,), why="pruned: it brings nothing")
+    at.leave_at(pruned)
+    at.move(third)
+    assert stack(at.read()) == [1, 2, 3]
+    at.move(fourth)
+    history = at.read()
+    assert history.champion_sha == fourth and stack(history) == [1, 2, 3, 4]
 
 
 def test_what_was_pruned_and_put_back_by_people_is_not_pruned_again(at):

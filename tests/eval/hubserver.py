@@ -21,6 +21,7 @@ class Hub:
         self.statuses: dict[str, list[int]] = {"hub": [], "cdn": []}  # of the next answers of each server, before it works
         self.lie = b""  # bytes that come instead, while the hub says what they should have been
         self.ranges = True
+        self.lengths = True  # else the end of the connection is the end of the bytes
         self.gate = threading.Event()  # answers with bytes wait for it, half way
         self.gate.set()
         self.half = threading.Event()  # one of them is half way
@@ -80,9 +81,10 @@ class Handler(BaseHTTPRequestHandler):
             return self.say(403, {})
         self.send(content, digest)
 
-    def say(self, status: int, headers: dict[str, str], length: int = 0) -> None:
+    def say(self, status: int, headers: dict[str, str], length: int | None = 0) -> None:
         self.send_response(status)
-        for name, value in ({"Content-Length": str(length)} | headers).items():
+        self.close_connection = length is None
+        for name, value in (headers | ({"Connection": "close"} if length is None else {"Content-Length": str(length)})).items():
             self.send_header(name, value)
         self.end_headers()
 
@@ -92,7 +94,7 @@ class Handler(BaseHTTPRequestHandler):
             start = int(given.removeprefix("bytes=").removesuffix("-"))
         size, body = len(content), (hub.lie or content)[start:]
         part = {"Content-Range": f"bytes {start}-{size - 1}/{size}"} if start else {}
-        self.say(206 if start else 200, part | {"ETag": etag, "Accept-Ranges": "bytes"}, len(body))
+        self.say(206 if start else 200, part | {"ETag": etag, "Accept-Ranges": "bytes"}, len(body) if hub.lengths else None)
         if self.command == "HEAD":
             return
         cut = hub.cut.pop(0) if hub.cut else len(body)

@@ -14,7 +14,7 @@ import requests
 from eval import download, shards
 from eval.download import OutOfReach, fetch
 from eval.errors import RefereeError
-from eval.hub import Bearer
+from eval.hub import Bearer, Remote
 from eval.sources import SOURCES
 from tests.eval.hubserver import Hub, serving
 
@@ -96,7 +96,20 @@ def test_what_was_resumed_is_whole(hub, tmp_path):
 
 def test_a_server_without_ranges_is_asked_for_the_whole(hub, tmp_path):
     hub.cut, hub.ranges = [150_000], False
+    assert one(tmp_path) == WHOLE and hub.count("cdn") == 3
+
+
+def test_an_end_that_comes_too_early_is_noticed_without_a_length(hub, tmp_path):
+    hub.cut, hub.lengths = [150_000], False
     assert one(tmp_path) == WHOLE
+
+
+def test_a_kill_after_the_last_byte_costs_no_second_download(hub, tmp_path):
+    path = tmp_path / "downloads/climbmix" / NAMES[0]
+    path.parent.mkdir(parents=True)
+    content = CONTENT[NAMES[0]]
+    download.part_of(path, Remote("", len(content), hashlib.sha256(content).hexdigest())).write_bytes(content)
+    assert one(tmp_path) == WHOLE and hub.count("cdn") == 1
 
 
 PROGRAM = "import sys; from pathlib import Path; from eval.download import fetch; from eval.sources import SOURCES\n"
@@ -323,7 +336,7 @@ def every_word(hub: Hub, cache: Path) -> str:
     return "\n".join([*said, *chain, *files])
 
 
-@pytest.mark.parametrize("trouble", ["cut", "cdn", "hub", "lie", "gone"])
+@pytest.mark.parametrize("trouble", ["cut", "cdn", "hub", "lie", "gone", "lost"])
 def test_no_message_shows_the_token_or_a_signature(hub, tmp_path, monkeypatch, trouble):
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     if trouble == "cut":
@@ -333,6 +346,8 @@ def test_no_message_shows_the_token_or_a_signature(hub, tmp_path, monkeypatch, t
     elif trouble == "gone":
         hub.servers["cdn"].shutdown()
         hub.servers["cdn"].server_close()
+    elif trouble == "lost":
+        hub.statuses["cdn"] = [404] * 100
     else:
         hub.statuses[trouble] = [403] * 100
     words = every_word(hub, tmp_path)
