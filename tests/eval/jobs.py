@@ -33,3 +33,10 @@ class Slow(Say):
         (self.folder / f"pid{os.getpid()}").touch()
         time.sleep(60)
         return b""
+
+
+class Stuck(Fail):
+    def __call__(self, task: int) -> bytes:
+        if task:
+            time.sleep(60)
+        return super().__call__(3)

@@ -46,9 +46,10 @@ def test_a_worker_that_ends_early_is_an_error(tmp_path, job, words):
 
 
 def test_nobody_is_left_after_an_error(tmp_path):
+    """Not even who is at work and writes nothing."""
     with pytest.raises(RefereeError):
-        list(spread(tmp_path, "Fail", 6, 3))
-    left = subprocess.run(["pgrep", "-f", f"eval.crew tests.eval.jobs:Fail {tmp_path}"], capture_output=True, text=True).stdout
+        list(spread(tmp_path, "Stuck", 6, 3))
+    left = subprocess.run(["pgrep", "-f", f"eval.crew tests.eval.jobs:Stuck {tmp_path}"], capture_output=True, text=True).stdout
     assert left == ""
 
 

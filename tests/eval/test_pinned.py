@@ -56,8 +56,10 @@ def test_near_duplicates_in_the_exam_stay_together(tmp_path, exam):
     assert len(set(side[100:104].tolist())) == 1
 
 
-def test_the_looked_up_shingles_equal_brute_force(tmp_path, exam):
-    train = [*some(2, 20), *(f"{text} {quote(exam[i], 25 + i)}" for i, text in enumerate(some(3, 20)))]
+def test_the_looked_up_shingles_equal_brute_force(tmp_path, exam, monkeypatch):
+    """Of several tasks, and with quotes that a document repeats."""
+    monkeypatch.setattr("eval.store.BATCH_BYTES", 5000)
+    train = [*some(2, 20), *(f"{text} {quote(exam[i], 25 + i)} twice {quote(exam[i], 25 + i)}" for i, text in enumerate(some(3, 20)))]
     store = Store(tmp_path / "work", iter([*exam, *train]), shuffled=True)
     known = set().union(*map(shingles, exam))
     index, held = index_of(store, np.arange(100)), np.arange(100, 140)
@@ -76,6 +78,18 @@ def test_a_document_that_quotes_the_exam_at_length_is_dropped(tmp_path, exam):
 def test_a_shared_sentence_costs_no_document(tmp_path, exam):
     side, _ = divided(tmp_path, exam, [*some(2, 50), f"{some(3, 1)[0]} {quote(exam[7], 21)}"])
     assert side[-1] == TRAIN
+
+
+def test_what_is_in_no_split_may_be_quoted(tmp_path, exam):
+    train = some(2, 50)
+    unused = exam[np.flatnonzero(divided(new(tmp_path, "a"), exam, train)[0][:100] == DROPPED)[0]]
+    side, _ = divided(new(tmp_path, "b"), exam, [*train, f"{some(3, 1)[0]} {unused}"])
+    assert side[-1] == TRAIN
+
+
+def new(folder: Path, name: str) -> Path:
+    (folder / name).mkdir()
+    return folder / name
 
 
 def test_many_small_quotes_are_dropped_until_the_bound_holds(tmp_path, exam):
@@ -98,10 +112,8 @@ def test_copies_without_end_fill_no_memory(tmp_path, exam):
 
 
 def test_the_exam_does_not_depend_on_what_is_trained_on(tmp_path, exam):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
     quoting = [f"{text} {quote(exam[i], 45)}" for i, text in enumerate(some(3, 60))]
-    sides = [divided(tmp_path / name, exam, train)[0][:100] for name, train in (("a", some(2, 50)), ("b", some(2, 50) + quoting))]
+    sides = [divided(new(tmp_path, name), exam, train)[0][:100] for name, train in (("a", some(2, 50)), ("b", some(2, 50) + quoting))]
     assert (sides[0] == sides[1]).all()
 
 

@@ -123,6 +123,14 @@ def test_shared_counts_equal_brute_force():
     assert found == {pair: count for pair, count in expected.items() if count}
 
 
+def test_what_a_document_says_twice_counts_once():
+    rng = random.Random(8)
+    section = prose(rng, 60)
+    texts = [f"{prose(rng, 30)} {section} {prose(rng, 30)} {section}", f"{section} {prose(rng, 30)}"]
+    left, right, counts = split.shared_counts(split.build_index(texts, 10_000))
+    assert (left.tolist(), right.tolist(), counts.tolist()) == ([0], [1], [41])
+
+
 @given(st.integers(1, 30).flatmap(lambda n: st.tuples(st.just(n), st.lists(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1))))))
 def test_components_equal_a_flood_fill(graph):
     count, edges = graph
