@@ -77,3 +77,9 @@ def system(settings: Settings | None, paths: list[str], answer_format: str, quot
     owed = COMMAND if settings and settings.command else SCRIPT.format(entry=entry)
     task = TASK.format(editable=names, size=LARGEST_FILE // 1024)
     return "".join([task, owed, SEEDS, JUDGED, "\n# How to answer\n", answer_format.strip(), "\n"])
+
+
+def brief(settings: Settings) -> str:
+    """The text of `program.md`, "" where there is none."""
+    path = settings.root / settings.program
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from bot.errors import UsageError
 from bot.gitrepo import GitRepo
 from bot.history import History
+from bot.profiling import records as profiles
 from bot.prompting.assembly import Prompt, build
+from bot.prompting.task import brief
 from bot.proposers import ProposalContext
 from bot.proposers.prices import Price, price
 from bot.report import files
@@ -42,7 +44,7 @@ def upcoming(settings: Settings) -> ProposalContext:
     texts = {path: repo.read(sha, path) for path in settings.editable}
     return ProposalContext(
         texts, history, history.next_id, device, settings.root, settings.direction, settings=settings, patch=ledger.read_patch,
-        mode=plateau.coming(history, settings).mode,
+        profile=lambda of: profiles.load(settings, of or sha), mode=plateau.coming(history, settings).mode,
     )  # fmt: skip
 
 
@@ -53,11 +55,6 @@ def _champion(repo: GitRepo, settings: Settings, history: History) -> str:
     if base := repo.resolve(settings.base):
         return base
     raise UsageError(f"base: {settings.base!r} is not a branch, tag or commit of this repository")
-
-
-def brief(settings: Settings) -> str:
-    path = settings.root / settings.program
-    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 def costs(settings: Settings, tokens: int) -> list[Cost]:

@@ -24,6 +24,7 @@ from bot.edit import EditRejected
 from bot.errors import UsageError
 from bot.gitrepo import GitRepo
 from bot.helpers import started
+from bot.prompting.task import brief
 from bot.proposers import Answer, ProposalContext, Unavailable, cheap, said
 from bot.proposers.answer import CATEGORIES, FORMAT
 from bot.proposers.worktree import PROMPT, Worktree, listed
@@ -180,9 +181,7 @@ class Agent:
             raise Unavailable(f"{reason} ({GIVEN_UP} times in a row)")
 
     def _prompt(self, context: ProposalContext) -> str:
-        path = self.settings.root / self.settings.program
-        brief = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-        prompt = prompting.build(context, brief, self.settings.prompt_tokens)
+        prompt = prompting.build(context, brief(self.settings), self.settings.prompt_tokens)
         text, how = f"{prompt.system}\n\n{prompt.user}", self._how(context)
         return text.replace(FORMAT.strip(), how) if FORMAT.strip() in text else f"{text}\n\n{how}"
 

@@ -8,7 +8,8 @@ tools: all it can do is write text, which is data until it has passed the same c
 import difflib
 import os
 import random
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,14 +17,16 @@ from msgspec.structs import replace
 
 from bot.duplicates import Seen, moved
 from bot.edit import EditRejected
+from bot.errors import UsageError
 from bot.prompting.answers import again, repair
 from bot.prompting.assembly import build, messages
+from bot.prompting.task import brief
 from bot.prompting.tokens import count
 from bot.proposers import Answer, ProposalContext, Unavailable, cheap
 from bot.proposers.answer import Parsed, parse
 from bot.proposers.blocks import growth
-from bot.proposers.chat import USUAL, Chat, Policy, key_of
-from bot.proposers.ensemble import Ensemble
+from bot.proposers.chat import USUAL, Chat, Policy, Reply, key_of
+from bot.proposers.ensemble import FAILED, Ensemble
 from bot.records import Call, Measurement, Proposal
 from bot.spending import Spending
 
@@ -53,6 +56,7 @@ class Llm:
 
     def __init__(self, settings: "Settings", environ: Mapping[str, str] = os.environ, policy: Policy = USUAL):
         self.settings, self.spending = settings, Spending()
+        self.answered = False  # by any of them, since this process began
         keys = [key_of(model, environ, f"models[{i}]") for i, model in enumerate(settings.models)]
         self.ensemble = Ensemble(settings.models, keys, policy)
 
@@ -75,7 +79,7 @@ class Llm:
         return self._ask(Talk(context, chat, said, Seen(context.history, context.patch, context.files, without=proposal.id)))
 
     def _prompt(self, context: ProposalContext):
-        return build(context, read_program(self.settings), self.settings.prompt_tokens)
+        return build(context, brief(self.settings), self.settings.prompt_tokens)
 
     def _pick(self, context: ProposalContext) -> Chat:
         return self.ensemble.pick(context.history, random.Random(f"{context.seed}:{context.next_id}"))
@@ -101,15 +105,27 @@ class Llm:
                 counted(call)
                 context.billed(call)
 
-            reply = talk.chat.ask(talk.said, context.next_id, billed)
+            reply = self._reply(talk, billed)
             parsed, reason = self._read(reply.text, talk) if reply.call.outcome == "answer" else (None, reply.call.reason)
             taken = reply.call.outcome != "answer" or parsed
             billed(reply.call if taken else replace(reply.call, outcome="rejected", reason=reason))
-        if reply.call.outcome in ("error", "timeout"):
+        if reply.call.outcome in FAILED:
             raise Unavailable(f"{talk.chat.name}: {reason}")
         if not parsed:
             talk.answered(reply.text, reason)
         return parsed
+
+    def _reply(self, talk: Talk, billed: Callable[[Call], None]) -> Reply:
+        """What the settings cannot have known, a key that ends in the night or an account that is used up, is a failure as any other: the
+        night goes on. UsageError for it where no model has answered yet."""
+        try:
+            reply = talk.chat.ask(talk.said, talk.context.next_id, billed)
+        except UsageError as error:
+            if not self.answered:
+                raise
+            return Reply("", Call(time.time(), talk.context.next_id, talk.chat.name, dollars=0.0, outcome="error", reason=str(error)))
+        self.answered |= reply.call.outcome not in FAILED
+        return reply
 
     def _read(self, text: str, talk: Talk) -> tuple[Parsed | None, str]:
         """(what was understood and can be measured, "") or (None, why not)."""
@@ -137,8 +153,3 @@ def diff(files: Mapping[str, str], edits: Mapping[str, str]) -> str:
         old, new = (side.splitlines(keepends=True) for side in (files[path], text))
         found += [f"diff --git a/{path} b/{path}\n", *difflib.unified_diff(old, new, f"a/{path}", f"b/{path}")]
     return "".join(found)
-
-
-def read_program(settings: "Settings") -> str:
-    path = settings.root / settings.program
-    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from bot import keys
+from bot.errors import UsageError
 from bot.loop import run_loop
 from tests.bot.nights import make_night, open_again
 from tests.conftest import git
@@ -130,6 +131,22 @@ def test_a_server_that_fails_costs_no_night(server, tmp_path):
     night, _ = night_with(server, tmp_path / "repo", more="max_experiments: 1\n", model=", timeout: 1s")
     run_loop(night)
     assert proposals(night)[0].source == "constants" and "500: down" in night.observer.stream.getvalue()
+
+
+def test_a_key_that_ends_in_the_night_costs_no_night(server, tmp_path):
+    server.script(says(change("A = 5.0", "A = 9.0")))
+    server.otherwise = refuses(401, "expired")
+    night, _ = night_with(server, tmp_path / "repo", more="max_experiments: 3\n")
+    assert "max_experiments" in run_loop(night)
+    assert [p.source for p in proposals(night)] == ["llm:m", "constants", "constants"] and set(outcomes(night)[1:]) == {"error"}
+    assert "models[0].key" in night.observer.stream.getvalue()
+
+
+def test_a_key_that_no_server_takes_ends_the_night_at_once(server, tmp_path):
+    server.otherwise = refuses(401, "unknown")
+    night, _ = night_with(server, tmp_path / "repo", more="max_experiments: 3\n")
+    with pytest.raises(UsageError, match=r"models\[0\].key"):
+        run_loop(night)
 
 
 def test_the_key_is_in_nothing_that_is_kept_or_inherited(server, tmp_path):
