@@ -8,7 +8,7 @@ if [[ -n $AR_CONTROLLER ]] && PYTHONPATH="$GITHUB_ACTION_PATH" "$AR_CONTROLLER" 
 fi
 {
     echo "status=$([[ $AR_OUTCOME = cancelled ]] && echo cancelled || echo failed)"
-    for name in experiments kept baseline best improvement-pct branch head-sha pr-number pr-url pr-operation results-path plot-path; do
+    for name in experiments kept baseline best improvement-pct cost-usd branch head-sha pr-number pr-url pr-operation results-path plot-path; do
         echo "$name="
     done
 } >>"$GITHUB_OUTPUT"

@@ -61,11 +61,17 @@ def take(repo: GitRepo, path: Path, theirs: str, ours: str) -> None:
 
 
 def recall_from(repo: GitRepo, settings: "Settings", contents: Mapping[str, bytes]) -> None:
-    """As `recall`, from what every machine has put beside its record on the ledger branch (path in it -> content)."""
-    folder = place(settings).parent / "others"
+    """As `recall`, from what every machine has put beside its record on the ledger branch (path in it -> content). AutoresearchError
+    after the others, where one cannot be read: what it builds on may be gone for good, with the machine that wrote it."""
+    folder, wrong = place(settings).parent / "others", []
     folder.mkdir(parents=True, exist_ok=True)
     for path, data in contents.items():
         if path.endswith(".bundle"):
             file = folder / Path(path).name
             file.write_bytes(data)
-            take(repo, file, ref(settings), f"refs/autoresearch/kept-elsewhere/{settings.name}/{file.stem}")
+            try:
+                take(repo, file, ref(settings), f"refs/autoresearch/kept-elsewhere/{settings.name}/{file.stem}")
+            except AutoresearchError as error:
+                wrong.append(f"{path}: {error}")
+    if wrong:
+        raise AutoresearchError("; ".join(wrong))

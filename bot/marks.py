@@ -13,8 +13,9 @@ from .settings import Settings
 class Marks:
     def __init__(self, repo: GitRepo, settings: Settings):
         self.repo, self.branch = repo, settings.branch
-        refs = [f"refs/autoresearch/{what}/{settings.name}" for what in ("left", "pushed", "published", "base", "remote")]
-        self.left_ref, self.pushed_ref, self.ref, self.base_ref, self.there_ref = refs  # `pushed`: by this clone
+        kinds = ("left", "pushed", "brought", "published", "base", "remote")  # the first three: by this clone
+        refs = [f"refs/autoresearch/{kind}/{settings.name}" for kind in kinds]
+        self.left_ref, self.pushed_ref, self.brought_ref, self.ref, self.base_ref, self.there_ref = refs
 
     # Here
 
@@ -46,6 +47,11 @@ class Marks:
     def there(self) -> str | None:
         """Where the remote's branch was when we last looked."""
         return self.repo.resolve(self.there_ref)
+
+    @property
+    def brought(self) -> str | None:
+        """What this clone took from there last, whatever became of it there."""
+        return self.repo.resolve(self.brought_ref)
 
     def take(self, ref: str, sha: str | None) -> None:
         """Remembers what the remote has."""

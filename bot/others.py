@@ -26,7 +26,7 @@ class Others(Reading):
         if tip in history.champions:
             return self.back(tip)
         found = self.read_commits(tip)
-        return found and replace(found, there=tip == self.marks.there)
+        return found and replace(found, there=tip in (self.marks.there, self.marks.brought))
 
     def read_commits(self, tip: str) -> Rebased | None:
         """Of a branch that is none of the champions."""
@@ -45,7 +45,8 @@ class Others(Reading):
         """A branch on an older base than ours: a line that was left, with more on it perhaps, or another machine's."""
         ground = self.shared(tip)
         commits = self.written.objects.parents(tip, ground, *self.base_tips) if ground else []
-        if ground == tip or any(sha in self.history.trail for sha, _ in commits):
+        merged = bool(ground and self.kept_as(ground))  # as it is: the commits that are ours are the base branch's now
+        if ground == tip or merged or any(sha in self.history.trail for sha, _ in commits):
             check_files(self.repo, self.settings, tip)
             self.refuse_foreign(tip, ground, ground)
             return self.rebased(tip, ground, ground)

@@ -76,9 +76,15 @@ class Reading(Changes):
         lines = range(len(history.champions), 0, -1)
         whole = next((n for n in lines if self.merge(base, texts, self.texts(history.champions[n - 1])) == texts), 0)
         merged = [e.id for e in history.stack if history.sha_of(e) in history.champions[:whole]]
-        rest = [e for e in history.stack if e.id not in merged]
-        merged += [e.id for e in rest if self.applied(e, texts) == texts]
-        return merged, [e.id for e in rest if e.id not in merged]
+        now, carry = texts, []
+        for e in (each for each in history.stack if each.id not in merged):
+            after = self.applied(e, now)
+            if after == now and self.applied(e, texts) == texts:  # alone, what undoes a part of an earlier one would be there too
+                merged.append(e.id)
+            else:
+                carry.append(e.id)
+                now = after or now
+        return merged, carry
 
     # Commits
 

@@ -27,10 +27,12 @@ def lost_prunes(history: History, repo: GitRepo, branch: str) -> list[Pruned]:
     newest = max((e.id for e in history.keeps), default=0)
     built_on = {e.proposal.parent: e.id - 1 for e in reversed(history.experiments.values()) if e.proposal}
     tip, champions, found = repo.resolve(f"refs/heads/{branch}"), {*history.champions, *history.former}, []
+    recorded = {prune.variant for prune in history.taken_out}
     for sha, last in (built_on | ({tip: newest} if tip else {})).items():
         measured = "" if sha in champions else repo.trailer(sha, "Measured-Variant")
         variant = next((v for v in history.variants if v.sha == measured), None)
-        if variant and repo.resolve(f"{sha}^") == variant.stack:  # not one that others put elsewhere
+        lost = variant and variant.sha not in recorded and repo.resolve(f"{sha}^") == variant.stack  # not one that others put elsewhere
+        if lost and (not repo.resolve(measured) or repo.tree_of(sha) == repo.tree_of(measured)):  # nor one that they amended
             id = max((e.id for e in history.keeps if e.id <= last), default=last)
             why = "the ledger lost this line; a commit shows that it was taken out"
             found.append(Pruned(time.time(), id, variant.stack, variant.sha, sha, variant.ids, variant.hunks, why))

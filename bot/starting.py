@@ -19,8 +19,8 @@ def starting_point(repo: GitRepo, settings: Settings, history: History) -> tuple
         raise UsageError("HEAD is detached, so there is no branch to start from; check one out, or name it with `base:`")
     if repo.resolve(f"refs/heads/{settings.branch}"):
         raise UsageError(
-            f"branch {settings.branch} exists already and this ledger did not make it; choose another `name:`, or delete it: "
-            f"git branch -D {settings.branch}"
+            f"branch {settings.branch} exists already and this ledger did not make it; choose another `name:`, or delete it, here and on "
+            f"GitHub: git branch -D {settings.branch}"
         )
     base = repo.resolve(settings.base)
     if not base:

@@ -40,6 +40,8 @@ def overrides(inputs: Inputs) -> dict[str, Any]:
         given["proposer"] = inputs.proposer
     if inputs.max_experiments is not None:
         given["max_experiments"] = inputs.max_experiments or None
+    if inputs.max_dollars is not None:
+        given["max_dollars"] = inputs.max_dollars
     if inputs.stop_after_seconds is not None:
         given["stop_after"] = format_duration(round(inputs.stop_after_seconds, 3))
     return given

@@ -33,7 +33,7 @@ def began(history: History) -> float:
 
 def fill(outputs: Outputs, settings: Settings, history: History) -> None:
     """Everything but the status and what only GitHub knows."""
-    outputs.set(branch=settings.branch, experiments=decided(history), kept=kept(history))
+    outputs.set(branch=settings.branch, experiments=decided(history), kept=kept(history), cost_usd=spent(history))
     if not history.base:
         return
     found, start = facts.change(history), facts.baseline(history)
@@ -43,6 +43,12 @@ def fill(outputs: Outputs, settings: Settings, history: History) -> None:
     for field, name in (("results_path", "results.tsv"), ("plot_path", "progress.png")):
         path = files.folder(settings) / name
         outputs.set(**{field: path if path.exists() else ""})
+
+
+def spent(history: History) -> str:
+    """Dollars of the newest run's requests whose price is known; empty where there is none."""
+    known = [call.dollars for call in history.calls if call.at >= began(history) and call.dollars is not None]
+    return f"{sum(known):.4f}" if known else ""
 
 
 def number(value: float | None) -> str:

@@ -37,6 +37,14 @@ def count(text: Any) -> int | None:
     return int(text)
 
 
+def dollars(text: Any) -> float | None:
+    if text == "":
+        return None
+    if not re.fullmatch(r"\d{1,6}(\.\d{1,4})?", text) or not float(text):
+        raise ValueError(f"{text!r} is not an amount of US dollars above 0; write it like 5 or 2.50, or leave it empty")
+    return float(text)
+
+
 def inside(text: str) -> str:
     path = Path(text)
     if not text.strip() or path.is_absolute() or ".." in path.parts or not text.isprintable():
@@ -141,6 +149,7 @@ class Inputs(BaseModel):
     name: Annotated[str, AfterValidator(name)]
     budget_minutes: Annotated[float | None, BeforeValidator(minutes)]
     max_experiments: Annotated[int | None, BeforeValidator(count)]  # 0: no limit; None: as in the settings
+    max_dollars: Annotated[float | None, BeforeValidator(dollars)]
     proposer: str
     push: Literal["end", "each"]
     draft: Flag

@@ -10,7 +10,7 @@ from bot.report.text import plain
 LIMIT = 4096  # characters of one value; a job's outputs may hold 1 MB in all
 STATUSES = ("improved", "no-improvement", "budget", "cancelled", "failed")
 NAMES = (
-    "status", "experiments", "kept", "baseline", "best", "improvement-pct", "branch", "head-sha",
+    "status", "experiments", "kept", "baseline", "best", "improvement-pct", "cost-usd", "branch", "head-sha",
     "pr-number", "pr-url", "pr-operation", "results-path", "plot-path",
 )  # fmt: skip
 

@@ -46,6 +46,15 @@ def remote_tip(remote: Remote, repo: GitRepo, settings: "Settings", patience: fl
     return marks.there
 
 
+def base_tip(remote: Remote, marks: Marks, name: str, patience: float = 0.0) -> str | None:
+    """Where the remote's base branch is, fetched: it may have moved since the checkout. None where no branch has that name."""
+    ref = f"refs/heads/{name}"
+    if not name or not remote.refs(ref, patience):
+        return None
+    remote.fetch({ref: marks.base_ref}, patience)
+    return marks.repo.resolve(marks.base_ref)
+
+
 def known_there(repo: GitRepo, settings: "Settings", there: str | None) -> list[str]:
     """Commits with all below them that the remote has: its branch, and what was pushed to it before."""
     return [sha for sha in (there, Marks(repo, settings).log) if sha]
@@ -60,13 +69,13 @@ def bring_branch(remote: Remote, repo: GitRepo, settings: "Settings", history: H
     if not moved_on and (tip in history.trail or local and repo.ancestor(tip, local)):
         return  # we have all of it, if not on the branch yet
     written = Written(repo)
-    if local and not all(map(written.bot, written.unknown(local, [tip, *history.trail]))):
+    known = [tip, *history.trail, *filter(None, [marks.brought])]
+    if local and not all(map(written.bot, written.unknown(local, known))):
         raise AutoresearchError(f"{settings.branch} was changed here and on the remote ({local[:12]}, {tip[:12]}); put the two together")
     if moved_on:
         marks.leave(moved_on)
-    base = f"refs/heads/{history.opened.base_branch}" if history.opened else ""
-    if base and remote.refs(base, patience):  # it may have moved since the checkout, and be merged already
-        remote.fetch({base: marks.base_ref}, patience)
+    base_tip(remote, marks, history.opened.base_branch if history.opened else "", patience)
+    marks.take(marks.brought_ref, tip)
     repo.move_branch(settings.branch, tip, local)
 
 

@@ -95,13 +95,15 @@ def shape(name: str, worker: str) -> re.Pattern[str]:
     return re.compile(rf"{re.escape(name)}/({events}|patches/\d{{4,9}}(\.[\w.-]+)?\.patch|report\.md|progress\.png|results\.tsv)", re.ASCII)
 
 
-def read(repo: GitRepo, folder: Path, settings: "Settings", known: Iterable[str] = (), cap: int = CAP) -> Received:
+def read(
+    repo: GitRepo, folder: Path, settings: "Settings", known: Iterable[str] = (), cap: int = CAP, base_tip: str | None = None
+) -> Received:
     """Checks everything in `folder` and takes it into `repo`, on no branch.
 
-    `known`: commits that the remote's code branch has, human ones perhaps. UsageError for a folder that is none of ours,
-    AutoresearchError naming the commit and path for what may not be published; `repo` is as before then."""
+    `known`: commits that the remote's code branch has, human ones perhaps; `base_tip`: where the remote's base branch is. UsageError for a
+    folder that is none of ours, AutoresearchError naming the commit and path for what may not be published; `repo` is as before then."""
     results = _results(folder, settings, cap)
-    _check_base(repo, results, settings)
+    _check_base(repo, results, settings, base_tip)
     with borrowing(repo) as apart:
         if results.head != results.base:
             _unpack(apart, folder / CODE, f"refs/heads/{settings.branch}", results.head, "refs/received/code")
@@ -143,12 +145,18 @@ def _results(folder: Path, settings: "Settings", cap: int) -> Results:
     return found
 
 
-def _check_base(repo: GitRepo, results: Results, settings: "Settings") -> None:
+def base_name(repo: GitRepo, settings: "Settings") -> str:
+    """What the publishing side itself takes for the base: configured, or checked out; empty where HEAD is detached."""
+    return settings.base if settings.base != "HEAD" else repo.head()[1]
+
+
+def _check_base(repo: GitRepo, results: Results, settings: "Settings", base_tip: str | None) -> None:
     """The base must be part of what the publishing side itself has checked out or configured, not of somebody's branch."""
-    base, named = results.base[:12], settings.base if settings.base != "HEAD" else repo.head()[1]
+    base, named = results.base[:12], base_name(repo, settings)
     if named and results.base_branch != named:
         raise AutoresearchError(f"the research is based on {results.base_branch}, not on {named}; check out the same branch in both jobs")
-    trusted = [sha for name in ("HEAD", settings.base, f"refs/remotes/origin/{settings.base}") if (sha := repo.resolve(name))]
+    names = ("HEAD", settings.base, f"refs/remotes/origin/{settings.base}", base_tip or "")
+    trusted = [sha for name in filter(None, names) if (sha := repo.resolve(name))]
     if not repo.resolve(results.base):
         raise AutoresearchError(f"commit {base}, where the research began, is not in this repository; check out with `fetch-depth: 0`")
     if not any(repo.ancestor(results.base, sha) for sha in trusted):

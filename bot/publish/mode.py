@@ -16,9 +16,10 @@ from bot.errors import AutoresearchError, StopNow
 from bot.gitrepo import GitRepo
 from bot.history import History
 from bot.loop import Night, run_loop
+from bot.marks import Marks
 from bot.orders import Order
 from bot.publish import bundle, pull, replies
-from bot.publish.branch import Pushed, bring_branch, known_there, push_code, remote_tip
+from bot.publish.branch import Pushed, base_tip, bring_branch, known_there, push_code, remote_tip
 from bot.publish.doors import PATIENCE, Doors, open_doors, worker_name
 from bot.publish.lay import CONTROL
 from bot.publish.ledgerbranch import LedgerBranch
@@ -137,7 +138,7 @@ def publish(inputs: "Inputs", settings: "Settings", outputs: "Outputs") -> int:
     outputs.set(pr_operation="none", **({"pr_number": newest.number, "pr_url": newest.url} if newest else {}))
     if newest:
         replies.settle(doors, settings, history, newest.number)
-    if newest and (done := pull.settled(newest, history, doors.repo)):
+    if newest and (done := pull.settled(doors, newest, history)):
         LOG.warning(done)
         return 0
     pushed = push_code(doors.remote, doors.repo, settings, history, PATIENCE)
@@ -152,8 +153,11 @@ def publish(inputs: "Inputs", settings: "Settings", outputs: "Outputs") -> int:
 
 
 def handed_over(doors: Doors, inputs: "Inputs", settings: "Settings") -> Published:
-    there = remote_tip(doors.remote, doors.repo, settings, PATIENCE)
-    received = bundle.read(doors.repo, inputs.publication, settings, known_there(doors.repo, settings, there))
+    repo, remote = doors.repo, doors.remote
+    there = remote_tip(remote, repo, settings, PATIENCE)
+    known = [*known_there(repo, settings, there), *([] if there else pull.heads(doors, settings))]
+    newest = base_tip(remote, Marks(repo, settings), bundle.base_name(repo, settings), PATIENCE)
+    received = bundle.read(repo, inputs.publication, settings, known, base_tip=newest)
     history, said = received.history, received.results.base_branch
     if history.opened and history.opened.base_branch != said:  # the pull request goes to the branch that was checked, and to no other
         raise AutoresearchError(f"the record began on {history.opened.base_branch!r}, and results.json says {said!r}; nothing was pushed")

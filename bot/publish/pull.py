@@ -10,10 +10,10 @@ from bot.action.log import LOG
 from bot.errors import AutoresearchError
 from bot.forge.errors import ForgeError
 from bot.forge.records import Pull
-from bot.gitrepo import GitRepo
 from bot.history import History
 from bot.publish.doors import Doors
 from bot.records import HUMAN, Experiment
+from bot.remote import RemoteError
 from bot.report import pull as text
 from bot.report.pull import Links
 
@@ -47,16 +47,39 @@ def newest(doors: Doors, settings: "Settings") -> Pull | None:
     return next((pull for pull in found if pull.state == "open"), found[0] if found else None)
 
 
-def settled(newest: Pull, history: History, repo: GitRepo) -> str:
+def settled(doors: Doors, newest: Pull, history: History) -> str:
     """Why nothing is pushed and no pull request opened, in one sentence: it is merged, or a human said no, and nothing was kept since."""
     if newest.state == "open" or not history.stack:
         return ""
     if newest.merged:
-        has = repo.resolve(newest.head_sha) and repo.ancestor(history.champion_sha, newest.head_sha)
+        head = brought(doors, newest)
+        has = head and doors.repo.ancestor(history.champion_sha, head)
         return f"pull request #{newest.number} was merged, and has all of it: the next run goes on from there" if has else ""
     if not newest.closed_at or any(first_kept(e, history) > datetime.fromisoformat(newest.closed_at).timestamp() for e in history.stack):
         return ""
     return f"pull request #{newest.number} was closed without merging, and nothing was kept since: none is opened"
+
+
+def brought(doors: Doors, pull: Pull) -> str | None:
+    """The commit that a pull request is at, fetched; None where that cannot be. GitHub keeps it when the branch is gone, and what people
+    put on it with it."""
+    repo, head = doors.repo, pull.head_sha
+    if not repo.resolve(head):
+        try:
+            doors.remote.fetch({f"refs/pull/{pull.number}/head": "refs/autoresearch/pull"})
+        except RemoteError as error:
+            LOG.warning(f"commit {head[:12]} of #{pull.number} is not known here: {error}")
+    return repo.resolve(head)
+
+
+def heads(doors: Doors, settings: "Settings") -> list[str]:
+    """Where the newest pull request's branch is or was, if that can be had."""
+    try:
+        last = newest(doors, settings)
+    except ForgeError as error:
+        LOG.warning(f"the pull request could not be looked up: {error}")
+        return []
+    return [*filter(None, [last and brought(doors, last)])]
 
 
 def first_kept(experiment: Experiment, history: History) -> float:

@@ -54,7 +54,7 @@ def test_a_boolean_is_exactly_true_or_false(field, text):
         ("budget_minutes", "7201"), ("budget_minutes", "1e3"), ("max_experiments", "1.5"), ("max_experiments", "-1"),
         ("labels", "x" * 51), ("app_id", "$(id)"), ("github_token", "two words"), ("state_dir", "a\nb"), ("publication", " "),
         ("workflow", "../x.yml"), ("workflow", "nightly"), ("workflow", "nightly.yml,"), ("workflow", "nightly.yml, $(id)"),
-        ("workflow", ""),
+        ("workflow", ""), ("max_dollars", "0.0"), ("max_dollars", "-1"),
     ],
 )  # fmt: skip
 def test_a_wrong_input_is_named_as_the_workflow_writes_it(field, text):
@@ -114,7 +114,8 @@ def test_an_empty_input_leaves_the_settings_as_they_are(target):
 def test_inputs_override_the_settings(target):
     found = load(target, name="other", budget_minutes="100", max_experiments="7", proposer="constants", state_dir="/elsewhere")
     assert (found.name, found.stop_after, found.max_experiments, found.proposer) == ("other", "90m", 7, "constants")
-    assert found.state_dir == Path("/elsewhere")
+    assert found.state_dir == Path("/elsewhere") and found.max_dollars is None
+    assert load(target, max_dollars="2.50").max_dollars == 2.5
 
 
 def test_zero_experiments_mean_no_limit_even_where_the_settings_have_one(target):

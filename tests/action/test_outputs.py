@@ -6,8 +6,11 @@ import re
 import pytest
 
 from bot.action import summary
+from bot.action.facts import spent
 from bot.action.log import Log
 from bot.action.outputs import LIMIT, NAMES, Outputs
+from bot.history import History
+from bot.records import Call, Opened
 from tests.action.executor import Job, _Use, read_outputs
 
 EVIL = [
@@ -107,3 +110,10 @@ def test_the_runner_of_the_tests_rejects_what_the_real_one_rejects(tmp_path):
         with pytest.raises(AssertionError):
             read_outputs(text)
     assert Job(tmp_path, tmp_path, tmp_path).action.joinpath("action.yml").exists()
+
+
+def test_the_cost_is_the_newest_runs_as_far_as_its_prices_are_known():
+    opened = [Opened(at, "autoresearch/demo", "5" * 40, "main", "val_bpb", "min", "5m", "c", "llm") for at in (1.0, 5.0)]
+    calls = [Call(at, 1, "a-model", dollars=dollars) for at, dollars in ((2.0, 7.0), (6.0, 0.25), (7.0, 0.5), (8.0, None))]
+    assert spent(History.fold([opened[0], calls[0], opened[1], *calls[1:]])) == "0.7500"
+    assert spent(History.fold([opened[1], calls[3]])) == spent(History.fold([])) == ""

@@ -5,12 +5,14 @@ import shutil
 import pytest
 
 from bot import kept
+from bot.errors import AutoresearchError
 from bot.gitobjects import Objects
 from bot.gitrepo import GitRepo
 from bot.ledger import ENCODER, Ledger
 from bot.loop import run_loop
 from bot.records import Pruned, Rebased, Verdict
 from bot.settings import Settings
+from tests.bot.kept import Research
 from tests.bot.test_confirm import TWO, edit, lucky, make_night
 from tests.conftest import commit_all, git
 from tests.targets import CONFIG, autoresearch, history, make_target, patch
@@ -74,3 +76,14 @@ def test_commits_that_cannot_be_written_down_stop_no_run(tmp_path):
     (tmp_path / "one/.autoresearch/commits").write_text("no folder")
     run_loop(night)
     assert len(night.history.keeps) == 1 and "could not be written beside the ledger" in night.observer.stream.getvalue()
+
+
+def test_commits_of_a_machine_that_cannot_be_read_hide_no_others(tmp_path):
+    at = Research.start(tmp_path / "one")
+    git(tmp_path, "clone", "-q", str(at.root), "two")
+    head, other = at.keep("X = 1\n"), Research(tmp_path / "two")
+    kept.keep(at.repo, at.settings, at.history)
+    bundles = {"demo/a.bundle": b"torn", "demo/b.bundle": kept.place(at.settings).read_bytes()}
+    with pytest.raises(AutoresearchError, match=r"demo/a\.bundle"):
+        kept.recall_from(other.repo, other.settings, bundles)
+    assert other.repo.resolve(head)

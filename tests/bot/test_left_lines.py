@@ -56,6 +56,16 @@ def test_a_colleagues_commit_on_a_line_from_before_the_base_moved_holds_its_base
     assert history.stack[-1].proposal.source == HUMAN
 
 
+def test_a_colleague_may_go_on_with_a_branch_that_was_merged(at):
+    """The night after the merge began anew, and kept nothing: so it is still there."""
+    old = at.tip
+    at.git.update("refs/heads/main", at.merge("main", old))
+    assert not at.read().stack
+    theirs = at.move(at.commit(old, text(a=1, b=2, c=9)))
+    history = at.read()
+    assert history.champion_sha == theirs and [e.proposal.source for e in history.stack] == [HUMAN]
+
+
 def test_a_merge_that_people_put_back_is_read_again(at):
     main = at.main_moves(moved())
     merge = at.move(at.merge(at.tip, "main"))

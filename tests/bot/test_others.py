@@ -191,6 +191,16 @@ def test_a_prune_that_github_rebased_is_not_recorded_twice(at):
     assert [at.origin(history, e) for e in history.stack] == [2] and HUMAN not in sources(history)
 
 
+def test_a_colleague_who_undid_a_part_of_a_change_is_not_in_the_base_because_nothing_is(at):
+    """Their commit alone would change nothing there; with the change that it corrects it does."""
+    at.keep(text(a=1, b=6, c=7))
+    theirs = at.move(at.commit(at.tip, text(a=1, b=6)))
+    at.read()
+    at.main_moves(text().replace("# two", "# 2"))
+    history = at.read()
+    assert history.champion_sha == theirs and len(history.stack) == 4 and len(history.rebases) == 1
+
+
 def test_the_base_does_not_become_another_one_in_a_run_that_was_prepared(at):
     at.main_moves(text(c=3))
     at.move(at.merge(at.tip, "main"))

@@ -226,3 +226,11 @@ def test_our_commit_with_other_content_is_theirs(at):
     tip = at.move(at.again(at.tip, at.history.champions[2], text(a=1, b=2, c=4)))
     history = at.read()
     assert history.champion_sha == tip and history.stack[-1].proposal.source == HUMAN and 3 not in stack(history)
+
+
+def test_our_taking_out_with_other_content_is_theirs_too(at):
+    """Amended: it is not what was measured without the change."""
+    at.prune(3, text(a=1, b=2))
+    tip = at.move(at.again(at.tip, f"{at.tip}^", text(a=1, b=4)))
+    history = at.read()
+    assert history.champion_sha == tip and history.stack[-1].proposal.source == HUMAN and len(history.taken_out) == 1

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot.errors import UsageError
 from bot.publish.branch import Pushed
 from tests.bot.people import People, text
 from tests.bot.remotes import BRANCH, another, bare, bring, push, put, there, two_pushed
@@ -40,11 +41,28 @@ def test_a_revert_that_was_read_and_taken_off_again_brings_the_change_back(at):
     assert history.champion_sha == second and [e.id for e in history.stack] == [1, 2]
 
 
+def test_what_stopped_a_night_may_be_mended_there(at):
+    """The clone still has what it could not go on from."""
+    put(at, at.commit(at.tip, "notes\n", path="notes.md"))
+    with pytest.raises(UsageError, match="notes.md"):
+        read(at)
+    mended = put(at, at.commit(at.history.champion_sha, text(a=1, b=2, c=7)))
+    assert push(at).status == "foreign"
+    assert read(at).champion_sha == mended
+
+
 def test_a_branch_that_was_deleted_after_it_was_read_is_made_again(at):
     theirs = put(at, at.commit(at.tip, text(a=1, b=2, c=7)))
     read(at)
     git(bare(at), "update-ref", "-d", BRANCH)
     assert push(at) == Pushed("pushed", theirs) and there(at) == theirs
+
+
+def test_a_branch_that_was_deleted_before_a_killed_night_had_read_it_is_made_again(at):
+    theirs = put(at, at.commit(at.tip, text(a=1, b=2, c=7)))
+    bring(at)
+    git(bare(at), "update-ref", "-d", BRANCH)
+    assert read(at).champion_sha == theirs and push(at) == Pushed("pushed", theirs)
 
 
 def test_a_merge_that_was_read_is_replaced_by_the_next_push(at):
