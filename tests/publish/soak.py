@@ -4,9 +4,9 @@
 
 Before each night something may happen: a merge in any of its forms, a pull request closed, a colleague's commit, a base that moves, a
 command; the branch brought up to date by either button, moved back, a commit on it reverted or amended. During it GitHub may fail in any
-way, the token may die, the job may be cancelled or killed, the machine may be another one or have lost its disk. After each night: never
-two open pull requests, no human commit lost, every line of every record on the ledger branch, every experiment accounted for, few calls
-of the API, no traceback.
+way, people may merge, commit or move the base, the token may die, the job may be cancelled or killed, the machine may be another one or
+have lost its disk. After each night: never two open pull requests, no human commit lost, every line of every record on the ledger branch,
+every experiment accounted for, few calls of the API, no traceback.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,6 +34,7 @@ HOW = ("merge", "squash", "rebase")
 STATUSES = (500, 502, 503)
 CALLS = 200  # of the API in two nights and a command, at most; GitHub allows 1,000 an hour
 ON_BRANCH = ("update", "rebase", "back", "revert", "amend")
+MEANWHILE = ("merge", "commit", "main", "update")  # what people do while a night runs
 COMMANDS = ("status", "retest 1", "confirm", 'focus "less"')
 
 
@@ -60,7 +62,12 @@ class Soak:
         return next((n for n, pull in self.world.repo.pulls.items() if pull.state == "open"), None)
 
     def people(self) -> None:
-        number, did = self.open, self.random.choice(("", "", "", "merge", "close", "commit", "main", "notes", "command", *ON_BRANCH))
+        did = self.act(self.random.choice(("", "", "", "merge", "close", "commit", "main", "notes", "command", *ON_BRANCH)))
+        self.happened[did] += bool(did)
+
+    def act(self, did: str) -> str:
+        """What came of it; "" where it could not be done."""
+        number = self.open
         if did == "merge" and number:
             self.world.repo.edit(number, draft=False)
             try:
@@ -87,7 +94,13 @@ class Soak:
             did = did if self.branch(did) else ""
         else:
             did = ""
-        self.happened[did] += bool(did)
+        return did
+
+    def meanwhile(self, did: str) -> None:
+        """While a job runs. What the job is quicker with, they do not do."""
+        with suppress(AssertionError):
+            did = self.act(did)
+            self.happened[f"{did} meanwhile"] += bool(did)
 
     def branch(self, did: str) -> bool:
         """What people do to the branch; False where it cannot be done. Their commits are then those that are left on it."""
@@ -140,7 +153,7 @@ class Soak:
         return box
 
     def run(self, box: Box) -> Result:
-        faults_of_it = ("", "", "", "api", "limit", "drop", "git", "secondary", "token", "cancel", "kill")
+        faults_of_it = ("", "", "", "api", "limit", "drop", "git", "secondary", "token", "cancel", "kill", *MEANWHILE)
         fault, ended = self.random.choice(faults_of_it), threading.Event()
         self.happened[f"fault {fault}"] += bool(fault)
         fail, times = self.world.fake.fail, self.random.randint(1, 4)
@@ -155,8 +168,9 @@ class Soak:
         hit = orders[fault]() if fault in orders else None
         job, began, at = box.job(), time.monotonic(), self.random.uniform(0.5, 8)
         job.cancel = lambda: fault == "cancel" and time.monotonic() - began > at
-        if fault == "kill":
-            job.began = lambda pid: threading.Timer(at, lambda: ended.is_set() or kill(pid)).start()
+        if fault in ("kill", *MEANWHILE):
+            strike = kill if fault == "kill" else lambda pid: self.meanwhile(fault)
+            job.began = lambda pid: threading.Timer(at, lambda: ended.is_set() or strike(pid)).start()
         result = job.use(mode="all", push=self.random.choice(("end", "each")), max_experiments="1")
         ended.set()
         if fault == "token":
