@@ -36,6 +36,11 @@ def view(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     return {**environ, **_held}
 
 
+def taken() -> tuple[str, ...]:
+    """Names of what is in no environment any more."""
+    return tuple(_held)
+
+
 def names(settings: "Settings") -> list[str]:
     """The variables that hold keys."""
     agent = settings.agent.environment if settings.agent else ()

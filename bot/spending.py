@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from bot import plateau
 from bot.errors import UsageError
 from bot.history import History
@@ -81,10 +83,19 @@ def _asked(history: History, settings: "Settings") -> str:
     if settings.proposer.partition(":")[0] not in ASKING:
         return ""
     calls = _calls(history)
-    silent = next((call for call in calls if cost(call, settings) is None and call.outcome != "error"), None)
+    done = [call for call in calls if call.outcome != "error"]
+    silent = next((call for call in done if cost(call, settings) is None), None)
     if settings.max_dollars is not None and silent:
         return f"{silent.model} did not say what it cost, so max_dollars cannot be kept; set another limit, or have it print its cost"
+    silent = next((call for call in done if not call.prompt_tokens + call.completion_tokens), None) if _by_agent(settings) else None
+    if settings.max_tokens is not None and silent:
+        return f"{silent.model} did not say what it used, so max_tokens cannot be kept; set another limit, or have it print its tokens"
     return _passed(total(calls, settings), expected(history.calls, settings), settings)
+
+
+def _by_agent(settings: "Settings") -> bool:
+    """As `bot.proposers._coder` has it."""
+    return settings.proposer == "agent" or not settings.models
 
 
 def _calls(history: History) -> list[Call]:
@@ -103,6 +114,27 @@ def cost(call: Call, settings: "Settings") -> float | None:
         return call.dollars
     model = next((model for model in settings.models if model.model == call.model), None)
     return prices.dollars(model, call.prompt_tokens, call.completion_tokens, call.cached_tokens) if model else None
+
+
+def guessed(call: Call, history: History) -> Call:
+    """An agent's run that does not say what it used, one that was ended at its deadline say, with what the dearest second of this run's
+    others would make of its time. As it is where none of them has said anything."""
+    others = [other for other in _calls(history) if not other.estimated and other.seconds > 0]
+
+    def most(used: Callable[[Call], float | None]) -> float | None:
+        rates = [amount / other.seconds for other in others if (amount := used(other))]
+        return max(rates) * call.seconds if rates else None
+
+    found = {"dollars": most(lambda other: other.dollars)} if call.dollars is None else {}
+    if not call.prompt_tokens + call.completion_tokens:
+        found |= {name: most(lambda other, name=name: getattr(other, name)) for name in ("prompt_tokens", "completion_tokens")}
+    found = {name: used if name == "dollars" else int(used) for name, used in found.items() if used is not None}
+    return replace(call, **found, estimated=True) if found else call
+
+
+def refusal(history: History, settings: "Settings", more: Sequence[Call]) -> str:
+    """Why an agent is not run again, after `more` that the history does not have; else empty."""
+    return _passed(total([*_calls(history), *more], settings), expected([*history.calls, *more], settings), settings)
 
 
 def total(calls: Iterable[Call], settings: "Settings") -> Sum:

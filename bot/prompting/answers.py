@@ -1,10 +1,9 @@
 """What a model is told of its answer: why it could not be taken, or how its change failed when it ran."""
 
-import os
 from collections.abc import Mapping
 
 from bot.prompting.quoting import Quoter, fenced
-from bot.prompting.secrets import known
+from bot.prompting.secrets import ours
 from bot.prompting.trim import ends, middle
 
 REASON, TRACEBACK = 1500, 3000  # tokens
@@ -29,13 +28,13 @@ ADVICE = {
 }
 
 
-def again(reason: str, environ: Mapping[str, str] = os.environ) -> str:
-    """What is sent back after an answer that cannot be measured."""
-    shown = middle(Quoter(known(environ)).text(reason).strip(), REASON)
+def again(reason: str, environ: Mapping[str, str] | None = None) -> str:
+    """What is sent back after an answer that cannot be measured. `environ`: whose credentials it must not hold, else this process's."""
+    shown = middle(Quoter(ours(environ)).text(reason).strip(), REASON)
     return AGAIN.format(reason=fenced("reason", shown))
 
 
-def repair(traceback: str, outcome: str, environ: Mapping[str, str] = os.environ) -> str:
+def repair(traceback: str, outcome: str, environ: Mapping[str, str] | None = None) -> str:
     """What is sent after a change failed; `outcome` as in the record, `traceback` the end of its log."""
-    shown = ends(Quoter(known(environ)).text(traceback).strip() or "(it printed nothing)", TRACEBACK, LINES)
+    shown = ends(Quoter(ours(environ)).text(traceback).strip() or "(it printed nothing)", TRACEBACK, LINES)
     return REPAIR.format(what=WHAT.get(outcome, "failed"), advice=ADVICE.get(outcome, ""), traceback=fenced("log", shown))

@@ -4,7 +4,6 @@ The rules, the brief and the files come first and whole; where even they do not 
 parts of the history share the rest by weight, each with a cap of its own.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from bot.errors import UsageError
 from bot.prompting import modes, standing, task
 from bot.prompting.parts import HISTORY, SELDOM, Part
 from bot.prompting.quoting import Quoter, fenced
-from bot.prompting.secrets import known, mask
+from bot.prompting.secrets import mask, ours
 from bot.prompting.tokens import MESSAGE, count
 from bot.prompting.trim import middle, shares
 from bot.prompting.view import View
@@ -38,11 +37,13 @@ class Prompt:
     parts: dict[str, int]
 
 
-def build(context: ProposalContext, program: str, limit: int, environ: Mapping[str, str] = os.environ) -> Prompt:
-    """`program`: the human's brief. UsageError where `limit` is too little for the task itself."""
+def build(context: ProposalContext, program: str, limit: int, environ: Mapping[str, str] | None = None) -> Prompt:
+    """`program`: the human's brief; `environ`: whose credentials stay out, else this process's.
+
+    UsageError where `limit` is too little for the task itself."""
     from bot.proposers.answer import FORMAT
 
-    view = View(context, Quoter(known(environ, _named(context))))
+    view = View(context, Quoter(ours(environ, _named(context))))
     system = task.system(context.settings, list(context.files), FORMAT, view.quoter)
     room = limit - count(system) - 2 * MESSAGE
     if room < LEAST:

@@ -8,25 +8,27 @@ What is not protected: it runs as this user, so it can read what this user can r
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot import edit, prompting
+from bot import edit, keys, prompting, spending
 from bot.asking import AgentSettings
 from bot.duplicates import Seen, moved
 from bot.edit import EditRejected
 from bot.errors import UsageError
 from bot.gitrepo import GitRepo
 from bot.helpers import started
+from bot.prompting.quoting import Quoter, fenced
+from bot.prompting.secrets import known, mask
 from bot.prompting.task import brief
 from bot.proposers import Answer, ProposalContext, Unavailable, cheap, said
 from bot.proposers.answer import CATEGORIES, FORMAT
+from bot.proposers.program import called, program
 from bot.proposers.worktree import PROMPT, Worktree, listed
 from bot.records import Call, Measurement, Proposal
 from bot.settings import Settings
@@ -38,8 +40,8 @@ KEPT = ("PATH", "HOME", "LANG", "TERM")
 NO_GPU = {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": "", "ROCR_VISIBLE_DEVICES": ""}
 WORD_BYTES = 100_000  # Linux takes 128 KiB in one word of a command line
 PLACES = re.compile(r"\{(prompt|prompt_file|worktree)\}")
-STARTERS = re.compile(r"python[\d.]*|bash|sh|zsh|env|node|npx|bunx|uvx|uv|pnpm|dlx|run|exec|nice|timeout|\d+[smh]?")
-GIVEN_UP = 3  # runs in a row that ended with an error before the agent counts as out of order
+GIVEN_UP = 3  # runs in a row that ended with an error, or not at all, before the agent counts as out of order
+SHORTEST_KEY = 8  # characters: a shorter one may stand anywhere
 SHORTEST = 0.1  # share of the time that must be left for another try
 IN_WORDS = 300  # characters of what the agent said, in a reason
 
@@ -77,6 +79,7 @@ class Task:
     sha: str
     texts: Mapping[str, str]
     refusal: Callable[[Mapping[str, str]], str]
+    calls: list[Call] = field(default_factory=list)  # that it has taken so far
 
 
 class Agent:
@@ -89,6 +92,8 @@ class Agent:
         if missing := [name for name in agent.environment if not environ.get(name)]:
             raise UsageError(f"agent: environment: {listed(missing)} is not set; set it, or take it out of the list")
         self.environment = {name: environ[name] for name in (*KEPT, *agent.environment) if name in environ} | NO_GPU
+        self.keys = {name: environ[name] for name in agent.environment if name not in keys.OURS}
+        self.secrets = known(environ, self.keys)
         self.failures = 0
 
     @property
@@ -112,7 +117,8 @@ class Agent:
     def repair(self, context: ProposalContext, proposal: Proposal, broken: Mapping[str, str], failure: Measurement) -> Answer | None:
         """The same idea once more, on the files that failed."""
         asked = prompting.repair(failure.log_tail or failure.reason, failure.outcome)
-        text = f"{asked}\n\nThe idea of the change was: {proposal.hypothesis}\n\n{self._how(context)}"
+        idea = fenced("idea of the change", Quoter(self.secrets).text(proposal.hypothesis))
+        text = f"{asked}\n\n{idea}\n\n{self._how(context)}"
         task = Task(context, proposal.parent, broken, lambda edits: cheap.refusal(context.files, edits, self.settings))
         answer = self._ask(task, text)
         return None if answer.rejected else answer
@@ -123,25 +129,34 @@ class Agent:
         for attempt in range(1, self.settings.attempts + 1):
             answer, final = self._attempt(task, whole, deadline - time.monotonic())
             left = deadline - time.monotonic()
-            if final or attempt == self.settings.attempts or left < SHORTEST * self.agent.timeout_seconds:
+            dear = spending.refusal(task.context.history, self.settings, task.calls)
+            if final or dear or attempt == self.settings.attempts or left < SHORTEST * self.agent.timeout_seconds:
                 break
             whole = f"{prompt}\n\n{prompting.again(answer.rejected)}"
         return answer
 
     def _attempt(self, task: Task, prompt: str, seconds: float) -> tuple[Answer, bool]:
         """(the answer, whether there is no point in asking again)."""
+        try:
+            return self._judged(task, prompt, seconds)
+        except OSError as error:  # no space for its folder, no memory for its process
+            raise Unavailable(f"{self.name} could not be started: {error}") from error
+
+    def _judged(self, task: Task, prompt: str, seconds: float) -> tuple[Answer, bool]:
         began, context = time.time(), task.context
         with tempfile.TemporaryDirectory(prefix="autoresearch-agent-", ignore_cleanup_errors=True) as place:
             tree = Worktree(Path(place) / "work", task.texts, (*self.settings.locked, self.settings.program))
             tree.make(GitRepo(context.root), task.sha)
             ended = self._run(Path(place), tree.folder, prompt, seconds)
-            told, message = said.read(ended.out), tree.message()
+            told, message = said.read(ended.out), self._masked(tree.message())
+            told.text, told.model = self._masked(told.text), self._masked(told.model)
             outcome, reason, edits = self._judge(task, tree, ended, told)
         call = Call(
             began, context.next_id, told.model or self.name, told.prompt_tokens, told.completion_tokens, told.cached_tokens, told.dollars,
             seconds=ended.seconds, outcome=outcome, reason=reason,
         )  # fmt: skip
-        context.billed(call)
+        task.calls.append(spending.guessed(call, context.history))
+        context.billed(task.calls[-1])
         self._count(outcome, reason)
         fields = said.fields(f"{message}\n\n{told.text}")
         hypothesis = fields.hypothesis or said.sentence(message.partition("\n\n")[0]) or said.last_paragraph(told.text)
@@ -153,7 +168,7 @@ class Agent:
 
     def _judge(self, task: Task, tree: Worktree, ended: Ended, told: said.Said) -> tuple[str, str, dict[str, str]]:
         """(outcome of the call, why the change is not taken, the new texts)."""
-        words = said.last_paragraph(told.text or ended.err)[:IN_WORDS] or "it said nothing"
+        words = self._masked(said.last_paragraph(told.text or ended.err))[:IN_WORDS] or "it said nothing"
         if ended.code is None:
             return "timeout", f"{self.name} was still working after {self.agent.timeout}", {}
         if ended.code:
@@ -170,15 +185,23 @@ class Agent:
             edit.apply(champion, Answer("", self.source, edits=edits), lambda patch: {})
         except EditRejected as error:
             return "rejected", str(error), {}
-        reason = task.refusal(edits)
+        reason = self._told(edits, champion) or task.refusal(edits)
         return ("rejected", reason, {}) if reason else ("answer", "", edits)
+
+    def _told(self, edits: Mapping[str, str], champion: Mapping[str, str]) -> str:
+        """Why a change that holds one of its keys is not taken: it would be committed, and pushed."""
+        old, new = "\n".join(champion.values()), "\n".join(edits.values())
+        held = [name for name, key in self.keys.items() if len(key) >= SHORTEST_KEY and key in new and key not in old]
+        return f"the change holds the value of {listed(held)}, which is the agent's own and no part of the code" if held else ""
+
+    def _masked(self, text: str) -> str:
+        return mask(text, self.secrets)
 
     def _count(self, outcome: str, reason: str) -> None:
         """Unavailable where it fails every time: without its key, say, or without a network."""
-        self.failures = self.failures + 1 if outcome == "error" else 0
+        self.failures = self.failures + 1 if outcome in ("error", "timeout") else 0
         if self.failures >= GIVEN_UP:
-            self.failures = 0
-            raise Unavailable(f"{reason} ({GIVEN_UP} times in a row)")
+            raise Unavailable(f"{reason} ({self.failures} times in a row)")
 
     def _prompt(self, context: ProposalContext) -> str:
         prompt = prompting.build(context, brief(self.settings), self.settings.prompt_tokens)
@@ -192,7 +215,7 @@ class Agent:
     # Running
 
     def _run(self, place: Path, worktree: Path, prompt: str, seconds: float) -> Ended:
-        (worktree / PROMPT).write_text(prompt)
+        (worktree / PROMPT).write_bytes(prompt.encode())
         temporary = place / "tmp"
         temporary.mkdir()
         argv = [self.program, *self._words(worktree, prompt)[1:]]
@@ -217,20 +240,6 @@ class Agent:
         short = prompt if len(prompt.encode()) <= WORD_BYTES else POINTER.format(path=PROMPT)
         values = {"prompt": short, "prompt_file": str(worktree / PROMPT), "worktree": str(worktree)}
         return [PLACES.sub(lambda match: values[match[1]], word) for word in self.agent.command]
-
-
-def called(words: tuple[str, ...]) -> str:
-    """What people call it: `claude`; of `npx -y opencode-ai run ...` or `python my_agent.py`, what is run by those."""
-    names = [Path(word).stem if word.endswith((".py", ".sh", ".js", ".mjs")) else Path(word).name for word in words if word[:1] != "-"]
-    return next((name for name in names if name and not STARTERS.fullmatch(name) and "{" not in name), Path(words[0]).name)
-
-
-def program(word: str, root: Path, environ: Mapping[str, str]) -> str:
-    """Where the agent's program is. A path that is not absolute is one of the repository's. UsageError where there is none."""
-    found = shutil.which(root / word if "/" in word else word, path=environ.get("PATH", os.defpath))
-    if not found:
-        raise UsageError(f"agent: command: there is no program {word!r}; install it, or correct its name or PATH")
-    return found
 
 
 def category(text: str) -> str:

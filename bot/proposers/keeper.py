@@ -20,9 +20,28 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the folder that 
 
 from eval.process import Child, LogTail, spawn  # noqa: E402
 
+OUT_BYTES = 8 << 20  # of what it prints: every step's cost stands there, between whole files that it has read
 LOOK_SECONDS = 0.1  # how soon the end is seen
 REFRESH_SECONDS = 2.0  # how soon dead orphans are buried
 NO_PROGRAM = 127  # exit code, as a shell's
+
+
+class Output(LogTail):
+    """The same, of which a longer end is kept."""
+
+    def __init__(self, fd: int):
+        self.kept = bytearray()
+        super().__init__(fd)
+
+    def _drain(self) -> None:
+        with os.fdopen(self.fd, "rb", buffering=0) as pipe:
+            while chunk := pipe.read(1 << 16):
+                self.kept += chunk
+                if len(self.kept) > 2 * OUT_BYTES:  # seldom, for it moves all that stays
+                    del self.kept[:-OUT_BYTES]
+
+    def text(self) -> str:
+        return self.kept[-OUT_BYTES:].decode("utf-8", "replace")
 
 
 class Asked(BaseException):
@@ -54,7 +73,7 @@ def main() -> None:
 def run(argv: list[str], deadline: float) -> dict | None:
     """What became of the agent; None where the bot went away meanwhile. OSError for a program that cannot be started."""
     read_end, write_end = os.pipe()
-    out = LogTail(read_end)
+    out = Output(read_end)
     try:
         child = spawn(argv, Path.cwd(), os.environ, stdout=write_end)
     finally:
@@ -67,7 +86,7 @@ def run(argv: list[str], deadline: float) -> dict | None:
         return None
     for log in (out, child.log):
         log.settle()
-    return {"code": child.returncode if ended else None, "late": not ended, "out": text(out), "err": text(child.log)}
+    return {"code": child.returncode if ended else None, "late": not ended, "out": out.text(), "err": text(child.log)}
 
 
 def watch(child: Child, deadline: float) -> tuple[bool, bool]:

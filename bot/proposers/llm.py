@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from bot import edit
 from bot.duplicates import Seen, moved
 from bot.edit import EditRejected
 from bot.errors import UsageError
 from bot.prompting.answers import again, repair
 from bot.prompting.assembly import build, messages
+from bot.prompting.secrets import mask, ours
 from bot.prompting.task import brief
 from bot.prompting.tokens import count
 from bot.proposers import Answer, ProposalContext, Unavailable, cheap
@@ -73,7 +75,7 @@ class Llm:
     def repair(self, context: ProposalContext, proposal: Proposal, broken: Mapping[str, str], failure: Measurement) -> Answer | None:
         """By the model whose change it is, where that is still there; nothing where no answer can be measured."""
         chat = self.ensemble.named(proposal.model) or self._pick(context)
-        change = f"{proposal.hypothesis}\n\n{context.patch(proposal.id)}"
+        change = mask(f"{proposal.hypothesis}\n\n{context.patch(proposal.id)}", ours())  # a diff quotes lines of the user's
         asked = repair(failure.log_tail or failure.reason, failure.outcome)
         said = [*messages(self._prompt(context)), {"role": "assistant", "content": change}, {"role": "user", "content": asked}]
         return self._ask(Talk(context, chat, said, Seen(context.history, context.patch, context.files, without=proposal.id)))
@@ -131,9 +133,10 @@ class Llm:
         """(what was understood and can be measured, "") or (None, why not)."""
         try:
             parsed = parse(text, files := talk.context.files, growth(talk.context.mode))
+            talk.idea = parsed.hypothesis
+            edit.apply(files, Answer(parsed.hypothesis, "", edits=parsed.edits), lambda patch: {})  # as it will be before it is measured
         except EditRejected as error:
             return None, str(error)
-        talk.idea = parsed.hypothesis
         if wrong := cheap.refusal(files, parsed.edits, self.settings):
             return None, wrong
         after = {**files, **parsed.edits}

@@ -14,13 +14,14 @@ from typing import Any
 from eval.text import harmless
 
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-AIDER = re.compile(r"Tokens:\s*([\d.,]+[kM]?) sent.*?([\d.,]+[kM]?) received", re.I)
+AIDER = re.compile(r"Tokens:\s*([\d.,]+[kM]?) sent.{0,200}?([\d.,]+[kM]?) received", re.I)
 AIDER_COST = re.compile(r"\$([\d.]+) session")
 UNITS = {"k": 1e3, "M": 1e6}
 MOST = 1e12  # a larger number is no count and no price
 FIELD = re.compile(r"[\s>*_#`-]*(HYPOTHESIS|EXPECTED|CATEGORY|LEARNED)[*_`]*\s*:[*_`]*\s*(.*)", re.I)
 BLANK = re.compile(r"<.*>")  # the form as the prompt shows it, repeated
 LONGEST = 600  # characters of one field
+ENOUGH = 100_000  # of a last message
 
 
 @dataclass
@@ -53,6 +54,7 @@ def read(out: str) -> Said:
     if not events:
         said.text = ESCAPES.sub("", out).strip()
         _aider(said)
+    said.text = said.text[-ENOUGH:]
     return said
 
 

@@ -119,6 +119,8 @@ class Worktree:
             found = os.lstat(place / name)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:  # a folder that the agent closed
+            raise EditRejected(f"{path} cannot be read any more: {error.strerror}") from error
         if not stat.S_ISREG(found.st_mode):
             kind = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "something that is not a file"
             raise EditRejected(f"{path} became {kind}; only its text may change")

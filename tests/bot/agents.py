@@ -46,10 +46,12 @@ class Bench:
         script.write_text(HEAD + textwrap.dedent(body))
         return self.called([sys.executable, str(script), "{prompt_file}", "{worktree}"], **fields)
 
-    def called(self, command: list[str], attempts: int = 1, **fields) -> Agent:
+    def called(self, command: list[str], attempts: int = 1, max_dollars: float | None = None, **fields) -> Agent:
         values = {"command": "python bench.py", "metric": "seconds", "editable": ["train/train.py"], "locked": ["helper.py"]}
         agent = {"command": command, "environment": ["OUT"], "timeout": "20s"} | fields
-        self.settings = Settings.build(self.root, values | {"proposer": "agent", "agent": agent, "attempts": attempts})
+        self.settings = Settings.build(
+            self.root, values | {"proposer": "agent", "agent": agent, "attempts": attempts, "max_dollars": max_dollars}
+        )
         return Agent(self.settings, self.environ)
 
     @property

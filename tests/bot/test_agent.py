@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -114,6 +115,7 @@ HARM = {
     "os.rename('train', worktree.parent / 'other'); os.symlink(worktree.parent / 'other', 'train')": "the folder of train/train.py was",
     "train.unlink(); os.mkfifo(train)": "not a file",
     "train.unlink(); train.mkdir()": "not a file",
+    "import shutil; os.chdir('/'); shutil.rmtree(worktree); os.symlink(worktree, worktree)": "cannot be read any more",
     "change(); train.chmod(0o755)": "the mode of train/train.py changed",
     "train.write_bytes(b'A = \\xff')": "not UTF-8",
     "train.write_bytes(b'A = 1\\n' * 200000)": "the limit is",
@@ -166,6 +168,21 @@ def test_an_agent_that_fails_every_time_is_out_of_order(bench):
     for _ in range(2):
         assert agent.propose(bench.context).rejected
     with pytest.raises(Unavailable, match="exit code 1.*3 times"):
+        agent.propose(bench.context)
+
+
+def test_so_is_one_that_hangs_every_time(bench):
+    agent = bench.agent("time.sleep(600)", timeout="0.2s")
+    agent.failures = 2
+    for count in (3, 4):
+        with pytest.raises(Unavailable, match=f"still working after 0.2s .{count} times"):
+            agent.propose(bench.context)
+
+
+def test_one_that_has_no_room_for_its_folder_is_out_of_order(bench, monkeypatch):
+    agent = bench.agent(GOOD)
+    monkeypatch.setattr(tempfile, "tempdir", str(bench.folder / "not there"))
+    with pytest.raises(Unavailable, match="could not be started"):
         agent.propose(bench.context)
 
 
@@ -331,6 +348,38 @@ def test_an_executable_file_may_stay_one(tmp_path):
     git(bench.root, "commit", "-qam", "executable")
     bench.history.opened = __import__("msgspec").structs.replace(bench.history.opened, base=git(bench.root, "rev-parse", "HEAD"))
     assert bench.propose("change()").edits
+
+
+# Keys and money
+
+
+@pytest.mark.parametrize("body", [
+    "change(); print(f'LEARNED: it is {key}\\nHYPOTHESIS: {key} is a key')",
+    "change(); subprocess.run(['git', 'commit', '-qam', f'with {key}'])",
+    "print(f'401 for {key}', file=sys.stderr); sys.exit(1)",
+    "change('LR = 0.02', f'KEY = {key!r}\\nLR = 0.02')",
+])  # fmt: skip
+def test_its_key_goes_nowhere_with_what_it_says_or_writes(bench, body):
+    bench.environ["MODEL"] = "correct-horse-battery"
+    answer = bench.propose("key = os.environ['MODEL']\n" + body, environment=["OUT", "MODEL"])
+    assert "correct-horse" not in repr([answer, bench.calls]) and ("secret" in repr(answer) or "the value of MODEL" in answer.rejected)
+
+
+def test_no_further_try_is_made_that_would_pass_the_limit_on_dollars(bench):
+    agent = bench.agent(
+        "print(json.dumps({'result': 'no', 'total_cost_usd': 1.0})); train.write_text('A = (')", attempts=9, max_dollars=2.5
+    )
+    assert agent.propose(bench.context).rejected and [call.dollars for call in bench.calls] == [1.0, 1.0]
+
+
+def test_every_step_of_a_long_run_is_billed(bench):
+    bench.propose("""
+        change()
+        for _ in range(20):
+            print(json.dumps({"type": "step_finish", "part": {"cost": 0.25, "tokens": {"input": 10}}}))
+            print(json.dumps({"type": "tool_use", "part": {"state": {"output": "x" * 50_000}}}))
+    """)
+    assert (bench.call.dollars, bench.call.prompt_tokens, bench.call.outcome) == (5.0, 200, "answer")
 
 
 # Repair and settings

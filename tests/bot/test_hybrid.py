@@ -8,7 +8,7 @@ import pytest
 from bot.history import History
 from bot.proposers import Answer, ProposalContext
 from bot.proposers.constants import best
-from bot.proposers.hybrid import PATIENCE, PATIENCE_AROUND, Hybrid, tunes
+from bot.proposers.hybrid import PATIENCE, PATIENCE_AROUND, USELESS, Hybrid, tunes
 from bot.records import HUMAN, Measurement, Opened, Proposal, Verdict
 
 NAMES = ("MATRIX", "EMBED", "HEAD", "GATE", "SCALAR", "INPUT", "OUTPUT", "FIRST", "LAST", "BIAS", "NORM", "VALUE")
@@ -119,6 +119,16 @@ def test_what_code_did_not_bring_is_not_the_constants_fault(history):
     assert whose(history) == "constants"
 
 
+@pytest.mark.parametrize("mode", ["", "bold"])
+def test_after_useless_answers_in_a_row_constants_have_one_turn(history, mode):
+    alone, turns = Hybrid(Code(), first=False), []
+    for _ in range(2 * USELESS + 2):
+        source = alone.propose(context(history, mode=mode)).source
+        add(history, source, "crash", rejected="" if source == "constants" else "it does not parse")
+        turns.append(source == "constants")
+    assert turns == 2 * [*[False] * USELESS, True]
+
+
 def test_the_mode_for_constants_gets_them(history):
     for _ in range(PATIENCE):
         tune(history)
@@ -160,6 +170,11 @@ def test_whose_turn_it_is_is_worked_out_once_for_one_state_of_the_record(history
     for count in (1, 2):
         assert not hybrid.slow(context(history)) and hybrid.tunes(context(history)) and len(found) == count
         tune(history)
+
+
+def test_code_is_thought_of_ahead_where_a_mode_asks_for_constants_and_there_are_none(history):
+    for first in (True, False):
+        assert Hybrid(Code(), first).slow(context(history, "x = 1\n", mode="constants"))
 
 
 def test_the_same_history_gives_the_same_turn(history):

@@ -1,10 +1,11 @@
 """Text of others is data: it stays in its fence, hides nothing, and brings no credential along."""
 
 import re
+import time
 
 import pytest
 
-from bot import prompting
+from bot import keys, prompting
 from bot.prompting import secrets
 from bot.prompting.quoting import CELL, Quoter, fenced
 from tests.bot.thinkers import Ideas, short_night
@@ -177,6 +178,12 @@ def test_code_is_not_taken_for_a_credential(code):
     assert Quoter().text(code) == code
 
 
+def test_looking_for_credentials_takes_no_time():
+    began = time.process_time()
+    Quoter().text(("eyJ" + "a" * 10 + "-") * 10_000)
+    assert time.process_time() - began < 2
+
+
 def test_the_key_that_the_settings_name_is_masked_whatever_its_name(tmp_path):
     from bot.settings import Settings
 
@@ -184,6 +191,13 @@ def test_the_key_that_the_settings_name_is_masked_whatever_its_name(tmp_path):
     settings = Settings.build(tmp_path, {"editable": "train.py", "proposer": "llm", "models": [{"model": "m", "key": "PLAIN"}]})
     prompt = built(short_night(), program="it is abcdefgh1", environ={"PLAIN": "abcdefgh1"}, settings=settings)
     assert "abcdefgh1" not in prompt.user
+
+
+def test_nor_does_one_that_was_taken_out_of_the_environment(monkeypatch):
+    monkeypatch.setattr(keys, "_held", {"PLAIN": "abcdefgh1"})
+    prompt = prompting.build(short_night().asked("A = 1  # abcdefgh1\n"), "abcdefgh1", 60_000)
+    for text in (prompt.user, prompting.again("abcdefgh1"), prompting.repair("abcdefgh1", "crash")):
+        assert "abcdefgh1" not in text and secrets.MASK in text
 
 
 class TestAnswers:

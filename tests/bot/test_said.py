@@ -1,12 +1,13 @@
 """What coding agents print, in the forms that they print it: the message, what it cost, the lines that were asked for."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.proposers.said import LONGEST, fields, last_paragraph, read, sentence
+from bot.proposers.said import ENOUGH, LONGEST, fields, last_paragraph, read, sentence
 
 
 def lines(*events: dict) -> str:
@@ -115,6 +116,14 @@ def test_nothing_that_is_printed_raises(found):
 
 
 # Lines
+
+
+@pytest.mark.parametrize("piece", ["Tokens: 1 sent ", "Tokens: 1", "$1 session", "\x1b]0;", "HYPOTHESIS: ", "* ", "{"])
+def test_megabytes_in_one_line_take_no_time(piece):
+    began = time.process_time()
+    found = read(piece * (1_000_000 // len(piece)))
+    assert len(found.text) <= ENOUGH and len(fields(found.text).hypothesis) <= LONGEST
+    assert time.process_time() - began < 2
 
 
 def test_fields_go_to_the_next_empty_line_or_field():

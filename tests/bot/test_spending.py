@@ -120,6 +120,26 @@ def test_an_agent_that_does_not_say_what_it_cost_ends_a_night_with_a_limit_on_do
     assert reason(fold(night), settings(root, **agent)) == ""
 
 
+def test_an_agent_that_does_not_say_what_it_used_ends_a_night_with_a_limit_on_tokens(root):
+    agent = {"proposer": "agent", "models": [], "agent": {"command": ["a", "{prompt}"]}}
+    night = builders.Night().baseline()
+    night._add(Call, id=1, model="aider", dollars=0.1)
+    assert reason(fold(night), settings(root, max_tokens=5000, **agent)).startswith("aider did not say what it used")
+    assert reason(fold(night), settings(root, max_dollars=5, **agent)) == ""
+
+
+def test_an_agent_that_was_stopped_at_its_deadline_is_charged_like_its_dearest_run(root):
+    night = builders.Night().baseline()
+    stopped = Call(0.0, 2, "claude", outcome="timeout", seconds=600.0)
+    assert spending.guessed(stopped, fold(night)) == stopped, "nobody knows"
+    for dollars, tokens, seconds in ((0.5, 1000, 100.0), (0.5, 3000, 200.0)):
+        night._add(Call, id=1, model="claude-sonnet", dollars=dollars, prompt_tokens=tokens, completion_tokens=10, seconds=seconds)
+    found = spending.guessed(stopped, fold(night))
+    assert (found.dollars, found.prompt_tokens, found.completion_tokens, found.estimated) == (3.0, 9000, 60, True)
+    told = Call(0.0, 2, "claude", 5, 5, dollars=0.25, seconds=600.0)
+    assert spending.guessed(told, fold(night)) == told
+
+
 # Prices that nobody knows
 
 

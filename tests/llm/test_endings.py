@@ -8,7 +8,7 @@ import pytest
 from bot.loop import run_loop
 from tests.llm.server import ModelServer, says
 from tests.llm.test_llm import KEY, change, night_with, proposals, statuses
-from tests.targets import CONFIG, command_line, environment, history, make_target
+from tests.targets import CONFIG, autoresearch, command_line, environment, history, make_target
 
 LONG = 60.0  # seconds until a test gives up
 SOON = 10.0  # a cancelled job gets no more
@@ -18,6 +18,12 @@ if X == 1.0:
     raise ValueError("too small")
 print(f"METRIC cost={(X - 2.0) ** 2 + int(os.environ['AUTORESEARCH_SEED']) % 1000 / 1e6}")
 """
+
+
+@pytest.fixture(autouse=True)
+def without_a_sandbox(monkeypatch):
+    """A sandbox costs each command 0.1 s and changes nothing here; tests/bot/test_isolation.py has it."""
+    monkeypatch.setenv("AUTORESEARCH_SANDBOX", "none")
 
 
 @pytest.fixture
@@ -60,7 +66,7 @@ def test_a_signal_ends_a_repair_at_once_and_the_next_night_asks_for_it_again(tar
     stopped = history(target)
     assert code == 143 and seconds < SOON and stopped.last_stopped.id == 1 and stopped.experiments[1].status == "stopped"
     server.otherwise = says(change("X = 5.0", "X = 4.0"))
-    subprocess.run(command_line("run"), cwd=target, env=environment(), check=True, capture_output=True)
+    autoresearch(target, "run")
     assert history(target).experiments[1].status == "keep" and len(history(target).experiments[1].runs("screen")) == 1
 
 

@@ -91,6 +91,7 @@ def test_a_repeat_goes_back_with_the_reason_and_costs_no_run(server, tmp_path):
     (change("A = 5.0", "A = ("), "was never closed"),
     ("I would lower A.", "HYPOTHESIS"),
     (change("A = 5.0", "A = 4.0").replace("params.py\n", "score.py\n"), "score.py"),
+    (change("A = 5.0", "import random\nrandom.seed(1)\nA = 4.0"), "seed"),
 ])  # fmt: skip
 def test_an_answer_that_cannot_be_measured_goes_back(server, tmp_path, bad, why):
     server.script(says(bad), says(change("A = 5.0", "A = 4.0")))
@@ -116,13 +117,14 @@ def test_a_crash_goes_back_with_its_traceback_and_is_mended(server, tmp_path):
         broken = box and "A = 1.0" in box[0].repo.read(asked["sha"], "params.py")
         return {"outcome": "crash", "value": None, "reason": "ValueError", "log_tail": "ValueError: 17 rows"} if broken else {}
 
-    server.script(says(change("A = 5.0", "A = 1.0")))
+    server.script(says(change("A = 5.0", "A = 1.0", "smaller, as sk-abcdefghijklmnopqrst says")))
     server.otherwise = lambda request: says(change("A = 5.0", "A = 4.0" if "17 rows" in request.text else "A = 6.0"))
     night, _ = night_with(server, tmp_path / "repo", answer, more="max_experiments: 1\n")
     box.append(night)
     run_loop(night)
     assert statuses(night) == {1: "keep"} and proposals(night)[0].moved == {"A": (5.0, 4.0)}
     assert "ValueError: 17 rows" in server.requests[-1].text
+    assert "smaller, as" in server.requests[-1].text and "sk-abcdef" not in server.requests[-1].text
 
 
 def test_a_server_that_fails_costs_no_night(server, tmp_path):
