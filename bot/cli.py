@@ -22,6 +22,7 @@ COMMANDS = {
     "compare": ("bot.commands.compare:command", "Any two commits: paired runs, interval, verdict."),
     "replay": ("bot.commands.replay:command", "What other rules would have kept of a results.tsv or ledger."),
     "import": ("bot.commands.import_:command", "Other tools' history, for proposers to see and not repeat."),
+    "profile": ("bot.commands.profile:command", "Where a training step's time goes: top operations, trace."),
     "report": ("bot.commands.report:command", "Write report.md, progress.png and results.tsv."),
     "export": ("bot.commands.export:command", "Write results.tsv in the five-column format."),
     "prompt": ("bot.commands.prompt:command", "What a model would be asked next, and what it costs."),

@@ -1,8 +1,9 @@
 """What other workers of the same research learned: their ledger files, beside ours and never part of it.
 
-The ledger branch has a file for each worker. Before a night they are written to `<state>/elsewhere/<name>/`; what is read from there goes
-into prompts and is checked against for repeats. It never enters our record, a decision or a comparison: it becomes `Imported` and `Learned`
-events of a history that is made for one proposal and thrown away (`lend`).
+The ledger branch has a file for each worker. Before a night they are written to `<state>/elsewhere/<name>/`; the files of this machine's
+other workers (`bot.siblings`) are read where they lie. What is read goes into prompts and is checked against for repeats. It never enters
+our record, a decision or a comparison: it becomes `Imported` and `Learned` events of a history that is made for one proposal and thrown
+away (`lend`).
 """
 
 import re
@@ -18,6 +19,7 @@ from bot.history import History
 from bot.ledger import Ledger
 from bot.records import Experiment, Imported, Learned
 from bot.report import files
+from bot.siblings import ledgers
 
 if TYPE_CHECKING:
     from bot.settings import Settings
@@ -58,11 +60,12 @@ def read(settings: "Settings", own: History) -> Elsewhere:
     texts = {note.text for note in own.learned}
     experiments: list[Imported] = []
     learned: list[Learned] = []
-    for path in sorted(folder(settings).glob("*.jsonl")):
-        history = History.fold(Ledger(path.parent, path.stem).events(), curves=False)
+    others = [(path.stem, Ledger(path.parent, path.stem)) for path in sorted(folder(settings).glob("*.jsonl"))]
+    for name, ledger in [*others, *ledgers(settings)]:
+        history = History.fold(ledger.events(), curves=False)
         new = [e for e in history.experiments.values() if _key(e) not in known]
         known.update(map(_key, new))
-        experiments += of(history, path.stem, new)
+        experiments += of(history, name, new)
         for note in history.learned:
             if note.text not in texts:
                 texts.add(note.text)

@@ -6,12 +6,14 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from bot import checks
+from bot import devices as gpus
 from bot.readable import readable_paths
 
 Device = Literal["cpu", "cuda", "mps"]
 Auto = Literal["auto"]
 DURATION = WithJsonSchema({"type": ["string", "null"]})
 ONE_OR_MORE = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]})
+DEVICES = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "array", "items": {"type": ["string", "integer"]}}]})
 COMMAND = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}, {"type": "null"}]})
 TEXT = WithJsonSchema({"type": "string"})
 
@@ -21,7 +23,6 @@ def whole(low: int, high: int | None = None) -> Any:
 
 
 class Research(BaseModel):
-
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, title="autoresearch.yml")
 
     name: Annotated[str, AfterValidator(checks.branch_component)] = Field(
@@ -106,6 +107,12 @@ class Research(BaseModel):
         "auto",
         description="Where candidates run. `auto` is the best device that torch finds.",
         examples=["cpu"],
+    )
+    devices: Annotated[tuple[str, ...], BeforeValidator(gpus.listed), AfterValidator(gpus.checked), DEVICES] = Field(
+        (),
+        description="GPUs to measure on at once, as `nvidia-smi -L` names them. On each further one works a scout, a run of its own; all "
+        "take up each other's kept changes, and share `max_dollars`, `max_tokens` and `max_machine_minutes`.",
+        examples=["[0, 1]"],
     )
     sandbox: Literal["auto", "require", "none"] = Field(
         "auto",

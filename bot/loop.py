@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from statistics import fmean
 from typing import Any
 
-from . import confirm, kept, limits, mending, noise, proposing, spending, trust
+from . import confirm, kept, limits, mending, noise, proposing, scouts, spending, trust
 from .ahead import Ahead
 from .checkpoints import Checkpoints
 from .commits import keep_commit, restored, sync_branch
@@ -28,7 +28,9 @@ from .proposers import Proposer
 from .records import HUMAN, Call, Event, Experiment, Measurement, Rebased, Status, Verdict
 from .recover import failed
 from .references import References
+from .scouts import Scouts
 from .settings import Settings
+from .siblings import Siblings
 from .signals import Stop
 
 
@@ -53,10 +55,12 @@ class Night:
     more: int = 0  # experiments that were asked for beyond the limit
     prepared: str = ""  # the stack whose parts are known
     bills: SimpleQueue[Call] = field(default_factory=SimpleQueue)  # of a proposer's thread, not yet in the history
+    scouts: Scouts = field(default_factory=Scouts)
 
     def __post_init__(self) -> None:
         self.tried_before = self.history.tried
         self.ahead = Ahead(self.proposer)
+        self.siblings = Siblings(self.settings)
 
     @property
     def elapsed(self) -> float:
@@ -109,21 +113,28 @@ class Night:
 def run_loop(night: Night) -> str:
     """Runs until a limit, a signal or the proposer's end; returns the reason."""
     restore(night)
+    with scouts.beside(night):
+        reason = search(night)
+    if not night.siblings.place.number:  # a scout's stack is its lead's to prove, as far as that takes it up
+        confirm.run(night)
+    return reason
+
+
+def search(night: Night) -> str:
     while True:
         confirm.prepare(night)
         if not champion_runs(night):
             continue
         night.between()
+        night.scouts.look()
         pending = night.history.pending
         if (reason := night.stop_reason(proposing.paid(night))) and (night.stop.soft or not pending):
-            break
+            return reason
         experiment = pending or proposing.propose(night)
-        if not experiment:
-            reason = night.stop_reason() or "the proposer has nothing left to propose"
-            break
-        run_experiment(night, experiment)
-    confirm.run(night)
-    return reason
+        if experiment:
+            run_experiment(night, experiment)
+        elif not night.scouts.wait(night):
+            return night.stop_reason() or "the proposer has nothing left to propose"
 
 
 def champion_runs(night: Night) -> bool:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from eval.sandbox import Sandbox
 
-from . import kept, spending
+from . import devices, kept, spending
+from .caches import Caches
 from .checkpoints import Checkpoints
 from .context import Context, for_command, for_model
 from .errors import AutoresearchError, UsageError
@@ -36,11 +37,12 @@ def open_night(settings: Settings, config: Path, observer: Observer, stop: Stop,
     """A `Night` ready for `run_loop`, with the state folder locked against a second run. The lock dies with the process.
 
     It goes on from what others made of the research's branch; `follow`: and from where the base branch is now."""
+    settings = devices.share(settings)
     repo, state, ledger = GitRepo(settings.root), files.state(settings), files.ledger(settings)
     for said in spending.check(settings):
         observer.note(said)
     prepare_state(repo, state, settings)
-    with exclusive(state / "lock"):
+    with exclusive(state / "lock"), devices.own(settings):
         ledger.repair()
         history = History.fold(ledger.events())
         for problem in [*ledger.problems, *history.oddities]:
@@ -60,10 +62,12 @@ def open_night(settings: Settings, config: Path, observer: Observer, stop: Stop,
         observer.note("looking at the machine")
         opened = for_command(settings, repo, base, state) if settings.command else for_model(settings, base, state, observer)
         settings, context = opened
+        devices.usable(settings)
         observer.note(isolation_note(context.sandbox))
         references = References(state / "bits" / settings.name, repo, context.digest)
         checkpoints = Checkpoints(state / "checkpoints" / settings.name)
-        runner = Runner(settings, repo, context, scratch, observer, stop, references, checkpoints)
+        caches = Caches(state / "compiled" / settings.name, repo, context.digest)
+        runner = Runner(settings, repo, context, scratch, observer, stop, references, checkpoints, caches)
         proposer = make_proposer(settings, observer.note)
         night = Night(
             settings, repo, ledger, history, runner.measure, runner.score, proposer, observer, stop, references, checkpoints

@@ -2,13 +2,15 @@
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from . import duplicates, edit, elsewhere, plateau, size
+from . import duplicates, edit, elsewhere, migration, plateau, size
 from .ahead import LOOK
 from .commits import message
 from .history import History
 from .ledger import Ledger
+from .profiling import records as profiles
 from .proposers import Answer, ProposalContext, Unavailable
 from .proposers.constants import Constants
 from .records import Experiment, Learned, Proposal, Switched
@@ -25,9 +27,16 @@ def propose(night: "Night") -> Experiment | None:
     """The next experiment, recorded with its diff and its commit before anything runs. None: nothing left to propose."""
     night.references.keep_only([night.history.champion_sha])
     switch(night)
-    answer = think(night)
+    found = migration.waiting(night)
+    answer = found or think(night)
     if answer is None:
         return None
+    with night.siblings.turn():
+        answer = found or migration.settled(night, answer, lambda: think(night))
+        return write(night, answer) if answer else None
+
+
+def write(night: "Night", answer: Answer) -> Experiment:
     known = {note.text for note in night.history.learned}  # a kill may have left it there without its proposal
     for text in dict.fromkeys(answer.learned):
         if text in known:
@@ -77,9 +86,11 @@ def champion_files(night: "Night") -> dict[str, str]:
 
 def context(night: "Night") -> ProposalContext:
     history, settings = night.history, night.settings
+    night.siblings.refresh()
     return ProposalContext(
         champion_files(night), history, history.next_id, settings.device, settings.root, settings.direction, seed=0, settings=settings,
-        patch=night.ledger.read_patch, mode=mode(history), billed=night.bill,
+        patch=night.ledger.read_patch, profile=partial(profiles.load, settings), mode=mode(history), billed=night.bill,
+        beside=night.siblings.proposals(),
     )  # fmt: skip
 
 
@@ -153,7 +164,7 @@ def outdated(night: "Night", answer: Answer) -> str:
 
 def paid(night: "Night") -> bool:
     """Whether the next answer needs no further request."""
-    return bool(night.ahead.thought) and night.proposer.slow(context(night))
+    return bool(migration.waiting(night)) or bool(night.ahead.thought) and night.proposer.slow(context(night))
 
 
 def ending(night: "Night") -> bool:

@@ -88,7 +88,7 @@ class Call(Record, tag="call", frozen=True, omit_defaults=True, gc=False):
     completion_tokens: int = 0
     cached_tokens: int = 0  # of the prompt's
     dollars: float | None = None  # None where nobody knows the price
-    estimated: bool = False  # tokens are estimated: the server did not count them
+    estimated: bool = False  # who was asked did not count: its tokens, or an agent's dollars, are estimated
     seconds: float = 0.0
     outcome: str = "answer"  # answer | cut | empty | rejected | garbage | refused | timeout | error
     reason: str = ""  # why its answer was not taken
@@ -148,6 +148,9 @@ class Measurement(Record, tag="measurement", frozen=True, omit_defaults=True, gc
     scored_tokens: int = 0
     parameters: int = 0
     peak_memory: int = 0  # bytes
+    flops_per_token: float = 0.0  # of training, as the candidate counts them; 0 where it does not
+    mfu: float | None = None  # share of the device's peak that they were, see eval.devices
+    cache_bytes: int = 0  # of what an earlier run had compiled; 0: it started cold
     curve: tuple[float, ...] = ()  # fraction, loss, fraction, loss, ... at most 20 points
     metrics: dict[str, float] = {}  # every METRIC line of a command target
     isolation: str = ""  # bubblewrap | landlock | none

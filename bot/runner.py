@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from eval.early import Bound
 from eval.exclusive import exclusive
 from eval.process import Child, clean_environment, spawn
 
+from .caches import COLD, Caches
 from .checkpoints import Checkpoints
 from .command import exit_text, failure, read_metrics, words
 from .context import Context
@@ -33,12 +34,12 @@ from .references import References
 from .report.text import plain
 from .settings import Settings
 from .signals import Stop
+from .waiting import Progress, Waiting, stopwatch
 
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 3.0  # for the referee to end its own tree after SIGTERM
 HUNG_SECONDS = 900.0  # beyond ten budgets; the referee's own deadlines are all shorter
-BITS, KEPT = "bits.npz", "kept"
-WAITING = "waiting"  # the phase in which another measurement has the device; it may take hours
+BITS, KEPT, COMPILED = "bits.npz", "kept", "compiled"
 
 
 @dataclass
@@ -53,25 +54,52 @@ class Runner:
     stop: Stop
     references: References | None = None
     checkpoints: Checkpoints | None = None
+    caches: Caches | None = None
 
     def measure(
         self, *, id: int, role: str, index: int, sha: str, seed: int, dose: Dose = "light", champion: str = "",
         stop_above: Sequence[Bound] = (), keep: bool = False,
     ) -> Measurement:  # fmt: skip
         """`champion`: the commit whose stored bits tell the probes where to look. `keep`: the checkpoint, to be scored again."""
-        with self._folder(f"{id:04d}-{role}-{index}") as folder:
-            clock = stopwatch()
-            if self.settings.command:
+        name, clock = f"{id:04d}-{role}-{index}", stopwatch()
+        if self.settings.command:
+            with self._folder(name) as folder:
                 result = self._command(folder, sha, seed)
-            else:
-                options = {"budget": self.settings.budget, "dose": dose} | self._bits(folder, dose, champion)
-                options |= {"keep-checkpoint": folder / KEPT} if keep else {}
-                options["stop-above"] = list(stop_above)
-                result = self._referee(folder, "measure", sha, seed, options)
-                if result["outcome"] == "ok" and keep:
-                    self.checkpoints.take(folder / KEPT, sha, seed)
-            fixed = {"at": time.time(), "id": id, "role": role, "index": index, "sha": sha, "seed": seed}
-            return self._recorded(result, fixed, clock())
+        else:
+            how = {"sha": sha, "seed": seed, "dose": dose, "champion": champion, "stop_above": stop_above, "keep": keep}
+            given = self.caches.given(role, sha, champion) if self.caches else None
+            result = self._trained(name, given, **how)
+            if given and broke(result):
+                result = self._again(name, given, result, how)
+        fixed = {"at": time.time(), "id": id, "role": role, "index": index, "sha": sha, "seed": seed}
+        return self._recorded(result, fixed, clock())
+
+    def _trained(
+        self, name: str, given: Path | None, *, sha: str, seed: int, dose: Dose, champion: str, stop_above: Sequence[Bound], keep: bool
+    ) -> dict[str, Any]:
+        """The referee's result, in the ledger's words. `given`: what an earlier run compiled."""
+        with self._folder(name) as folder:
+            options = {"budget": self.settings.budget, "dose": dose} | self._bits(folder, dose, champion)
+            options |= {"keep-checkpoint": folder / KEPT} if keep else {}
+            options |= {"cache": given} if given else {}
+            wanted = self.caches is not None and self.caches.wanted(sha, given)
+            options |= {"keep-cache": folder / COMPILED} if wanted else {}
+            options["stop-above"] = list(stop_above)
+            result = self._referee(folder, "measure", sha, seed, options)
+            if result["outcome"] == "ok" and keep:
+                self.checkpoints.take(folder / KEPT, sha, seed)
+            if result["outcome"] == "ok" and wanted:
+                self.caches.take(folder / COMPILED, sha, given)
+            return result
+
+    def _again(self, name: str, given: Path, failed: dict[str, Any], how: dict[str, Any]) -> dict[str, Any]:
+        """A run that broke before its first batch, from an empty cache: a failure is never what another run had compiled."""
+        result = self._trained(name, None, **how)
+        if not broke(result):
+            if result["outcome"] != "ok" or given != self.caches.path(how["sha"], COLD):  # else it has just been replaced
+                self.caches.drop(given)
+            self.observer.note("a compile cache was damaged; it is removed, and what it kept from starting was measured without")
+        return result | {"waited": result.get("waited", 0.0) + failed.get("waited", 0.0)}
 
     def score(self, run: Measurement) -> Measurement:
         """The kept checkpoint of `run` on the sealed split."""
@@ -200,46 +228,11 @@ class Runner:
             child.kill()
 
 
+def broke(result: dict[str, Any]) -> bool:
+    """Whether it crashed before its first batch."""
+    return result["outcome"] == "crash" and not result.get("tokens")
+
+
 def locks() -> Path:
     """Where this machine's measurements find each other: not in a state folder, for another repository may measure here too."""
     return Path(tempfile.gettempdir())
-
-
-def stopwatch() -> Callable[[], float]:
-    """Wall seconds since this call."""
-    began = time.monotonic()
-    return lambda: time.monotonic() - began
-
-
-class Waiting:
-    """Says once that another measurement has the device, then only moves the display. `seconds`: how long that went on."""
-
-    def __init__(self, observer: Observer):
-        self.observer, self.seconds, self.clock = observer, 0.0, None
-
-    def __call__(self) -> None:
-        if self.clock:
-            self.seconds = self.clock()
-        else:
-            self.clock = stopwatch()
-            self.observer.note("another measurement is using this device; waiting for it to end")
-        self.observer.progress(WAITING, 0.0)
-
-
-class Progress:
-    """Shows the referee's progress lines; what is not one is ignored, it decides nothing."""
-
-    def __init__(self, child: Child, observer: Observer):
-        self.pipe, self.observer, self.rest = child.stdout, observer, b""
-        self.waiting, self.quiet = Waiting(observer), stopwatch()  # `quiet`: seconds since the device is ours
-        os.set_blocking(self.pipe.fileno(), False)
-
-    def __call__(self) -> None:
-        *lines, self.rest = (self.rest + (self.pipe.read() or b"")).split(b"\n")
-        if lines:
-            with suppress(ValueError, TypeError, KeyError):  # a library may print there too
-                line = json.loads(lines[-1])
-                if line["phase"] == WAITING:
-                    self.quiet = stopwatch()
-                    return self.waiting()
-                self.observer.progress(line["phase"], line["progress"], line["loss"])

@@ -19,7 +19,7 @@ AUTO: dict[bool, dict[str, Any]] = {  # accelerator? -> the value of `auto`
     False: {"vocab_size": 2048, "sequence_length": 256, "eval_tokens": 32768, "budget": "10s cpu"},
     True: {"vocab_size": 8192, "sequence_length": 2048, "eval_tokens": 1048576, "budget": "5m"},
 }
-FROM_ENVIRONMENT = ("python", "device", "sandbox", "state_dir")  # what belongs to a machine, not to the research
+FROM_ENVIRONMENT = ("python", "device", "devices", "sandbox", "state_dir")  # what belongs to a machine, not to the research
 
 
 class Settings(Asking):

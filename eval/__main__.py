@@ -2,10 +2,12 @@
 
     python -P -m eval measure --candidate DIR --entry train/train.py --corpus DIR --seed 1 --budget "10s cpu" --out result.json
     python -P -m eval score --checkpoint DIR --candidate DIR --corpus DIR --out result.json
+    python -P -m eval profile --candidate DIR --corpus DIR --seed 1 --steps 10 --trace trace.json.gz --out result.json
     python -P -m eval machine --device auto
 
-`score` loads and scores a saved checkpoint, with the same workers, probes and result. Both print JSON lines on stdout for live
-display ({"phase", "progress", "loss", "spent"}, at most five a second) and sentences on stderr.
+`score` loads and scores a saved checkpoint, with the same workers, probes and result; `profile` (eval.profiling)
+scores nothing. They print JSON lines on stdout for live display ({"phase", "progress", "loss", "spent"}, at most five a second) and
+sentences on stderr.
 Exit 0 when the result was written, whatever the outcome; 2 for bad arguments, corpus or interpreter; 143 after SIGTERM (nothing
 left running, no result).
 """
@@ -63,11 +65,19 @@ def parser() -> argparse.ArgumentParser:
         help="end the training if its loss is higher at that fraction of the budget (and was not below the LEVEL before); repeatable",
     )  # fmt: skip
     run.add_argument("--keep-checkpoint", type=Path, help="also copy the checkpoint to this folder")
+    run.add_argument("--cache", type=Path, help="what an earlier run compiled; the training gets a private copy")
+    run.add_argument("--keep-cache", type=Path, help="also copy what is compiled before the first real batch to this new folder")
     saved = commands.add_parser("score", help="score a saved checkpoint")
     saved.add_argument("--checkpoint", type=Path, required=True, help="folder with model.safetensors and config.json")
-    for command, seed in ((run, {"required": True}), (saved, {"default": 0})):
+    profiled = commands.add_parser("profile", help="record a few training steps with torch's profiler; no score")
+    profiled.add_argument("--steps", type=int, default=10, help="optimizer steps to record")
+    profiled.add_argument("--cache", type=Path, help="what an earlier run compiled; the training gets a private copy")
+    profiled.add_argument("--trace", type=Path, required=True, help="where the chrome trace is written (gzip)")
+    for command, seed in ((run, {"required": True}), (saved, {"default": 0}), (profiled, {"default": 0})):
         command.add_argument("--seed", type=int, **seed)
         common(command)
+    scoring(run)
+    scoring(saved)
     machine = commands.add_parser("machine", help="print this machine's fingerprint")
     machine.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
     return main
@@ -77,21 +87,24 @@ def common(run: argparse.ArgumentParser) -> None:
     run.add_argument("--candidate", type=Path, required=True, help="folder with the candidate's files")
     run.add_argument("--entry", default="train/train.py", help="its entry file, relative to that folder")
     run.add_argument("--corpus", type=Path, required=True, help="a prepared corpus (eval.corpus)")
-    run.add_argument("--split", choices=["val", "sealed"], default="val")
     run.add_argument("--sequence-length", type=int, default=256, help="tokens in a row, for training and scoring")
-    run.add_argument("--eval-tokens", type=int, default=32768, help="scored tokens")
     run.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
     run.add_argument("--sandbox", choices=["auto", "require", "none", "bubblewrap", "landlock"], default="auto")
     run.add_argument("--launcher", default=sys.executable, help="an interpreter with landlockpy, for Landlock")
     run.add_argument("--readable", type=Path, action="append", default=[], help="another path that the candidate may read; repeatable")
-    run.add_argument("--dose", choices=["light", "heavy"], default="light", help="how much the second worker is asked (docs/referee.md)")
-    run.add_argument("--reference", type=Path, help="the champion's per-token bits, which tell where a leak would pay")
-    run.add_argument("--save-bits", type=Path, help="where to put this candidate's per-token bits")
-    run.add_argument("--probe-seed", type=int, help="repeat the probes of an earlier result; default: from the system")
     temp = Path(tempfile.gettempdir())
     run.add_argument("--locks", type=Path, default=temp, help="folder of the device locks: one measurement at a time per device")
     run.add_argument("--scratch", type=Path, default=temp, help="where the private folder is made, and wiped")
     run.add_argument("--out", type=Path, required=True, help="where the result is written")
+
+
+def scoring(run: argparse.ArgumentParser) -> None:
+    run.add_argument("--split", choices=["val", "sealed"], default="val")
+    run.add_argument("--eval-tokens", type=int, default=32768, help="scored tokens")
+    run.add_argument("--dose", choices=["light", "heavy"], default="light", help="how much the second worker is asked (docs/referee.md)")
+    run.add_argument("--reference", type=Path, help="the champion's per-token bits, which tell where a leak would pay")
+    run.add_argument("--save-bits", type=Path, help="where to put this candidate's per-token bits")
+    run.add_argument("--probe-seed", type=int, help="repeat the probes of an earlier result; default: from the system")
 
 
 def run_measure(args: argparse.Namespace) -> int:
@@ -101,7 +114,7 @@ def run_measure(args: argparse.Namespace) -> int:
 
     try:
         signal.signal(signal.SIGTERM, terminated)
-        result = measure(requested(args), Display())
+        result = answer(args)
         write(result, args.out)
         if result["isolation"] == "none":
             print(f"no sandbox: {result['isolation_note']}", file=sys.stderr)
@@ -113,22 +126,35 @@ def run_measure(args: argparse.Namespace) -> int:
         if error.errno not in FULL:
             raise
         raise RefereeError(f"the disk is full ({error}); free some space, or set --scratch and --out to another disk") from None
-    value = "none" if result["val_bpb"] is None else f"{result['val_bpb']:.6f}"
-    print(f"{result['outcome']}: val_bpb {value} {result['reason']}".rstrip(), file=sys.stderr)
+    value = result.get("val_bpb")
+    shown = "" if args.command == "profile" else f" val_bpb {'none' if value is None else f'{value:.6f}'}"
+    print(f"{result['outcome']}:{shown} {result['reason']}".rstrip(), file=sys.stderr)
     return 0
+
+
+def answer(args: argparse.Namespace) -> dict:
+    if args.command != "profile":
+        return measure(requested(args), Display())
+    from eval.profiling import profile
+
+    if not args.trace.resolve().parent.is_dir() or args.trace.is_dir():
+        raise RefereeError(f"--trace {args.trace} must name a file in a folder that exists")
+    return profile(requested(args), args.steps, args.trace, Display())
 
 
 def requested(args: argparse.Namespace) -> Request:
     """The measurement that the command line asks for. RefereeError where it asks for nonsense."""
-    given = {name: value for name, value in vars(args).items() if name not in ("command", "out")}
+    given = {name: value for name, value in vars(args).items() if name not in ("command", "out", "steps", "trace")}
     try:
         given["budget"] = Budget.parse(args.budget) if args.command == "measure" else None
     except ValueError as error:
         raise RefereeError(str(error)) from None
     if not args.out.resolve().parent.is_dir() or args.out.is_dir():
         raise RefereeError(f"--out {args.out} must name a file in a folder that exists")
-    if args.probe_seed is None:
+    if given.get("probe_seed", 0) is None:
         del given["probe_seed"]
+    if args.command == "profile":
+        given |= {"split": "train", "eval_tokens": 1}  # nothing is scored
     lists = {name: tuple(given[name]) for name in ("readable", "stop_above") if name in given}
     return Request(**given | lists)
 

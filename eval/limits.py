@@ -31,6 +31,7 @@ class Limits:
     def __init__(self, tree: ProcessTree, folder: Path):
         self.tree, self.folder = tree, folder
         self.available, self.shared = memory.available(), memory.machine().get("Shmem", 0)
+        self.inherited = memory.blocks(folder)  # what was put there before: a copy of a compile cache
         self.free, self.tasks = self._free(), max(TASKS, TASKS_PER_CORE * (os.cpu_count() or 1))
         self.next = 0.0
 
@@ -73,7 +74,7 @@ class Limits:
         fell = self.free - free
         if fell <= min(DISK_BYTES, max(DISK_FLOOR // 4, self.free - DISK_FLOOR)):
             return
-        own = memory.blocks(self.folder, self.tree.members)  # the disk has other users
+        own = memory.blocks(self.folder, self.tree.members) - self.inherited  # the disk has other users
         if own > DISK_BYTES or own >= fell / 2:
             raise Failed("violation", f"it filled the disk: {own / GB:.1f} GB written, {free / GB:.1f} GB are left")
         if free < DISK_FLOOR:

@@ -11,11 +11,12 @@ from eval.sandbox import Sandbox
 from eval.wire import channel_pair, memory_file
 
 HELLO_SECONDS = 120.0  # for importing torch from a cold disk
+COMPILED = "compiled"  # where torch and Triton keep what they have compiled, empty unless an earlier run's is put there
 FOLDERS = ("home", "tmp", "work", "output")
 
 
 class Part:
-    """One process of ours: its private folders, our end of its socket, its shared memory.
+    """One process of ours: its private folders, our end of its socket, its shared memory, what it has `compiled`.
 
     `module`: trainer or worker; `name` tells two workers apart and names the folder, which is all that it may write."""
 
@@ -34,7 +35,13 @@ class Part:
             (self.folder / folder).mkdir(parents=True)
         self.channel, theirs = channel_pair()
         self.memory = memory_file(name)
-        env = clean_environment(self.folder / "home", self.folder / "tmp", {"PYTHONPATH": str(staged)})
+        self.compiled = self.folder / "tmp" / COMPILED
+        # Where the process sees it. bubblewrap shows our tmp as /tmp: the same path in every run, which Triton's files name
+        self.inside = Path("/tmp", COMPILED) if sandbox.level == "bubblewrap" else self.compiled
+        caches = {"TORCHINDUCTOR_CACHE_DIR": str(self.inside / "inductor"), "TRITON_CACHE_DIR": str(self.inside / "triton")}
+        # torch keeps its compiled headers, 156 MB, outside of that folder: each run would compile them anew, for more than they save
+        caches["TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS"] = "0"
+        env = clean_environment(self.folder / "home", self.folder / "tmp", {"PYTHONPATH": str(staged)} | caches)
         argv = [sys.executable, "-P", "-m", f"eval.{module}", "--socket", str(theirs.fileno()), "--memory", str(self.memory)]
         work = self.folder / "work"
         argv = sandbox.wrap(argv, cwd=work, write=[self.folder], read=[staged, *readable], private=self.folder / "tmp", device=device)

@@ -39,6 +39,8 @@ class Request:
     save_bits: Path | None = None  # where to put this candidate's
     checkpoint: Path | None = None
     keep_checkpoint: Path | None = None
+    cache: Path | None = None  # what an earlier run compiled before its first batch (eval.snapshot)
+    keep_cache: Path | None = None  # where to put what this one does
     stop_above: tuple[Bound, ...] = ()  # ends a training that is clearly losing
     probe_seed: int = field(default_factory=lambda: secrets.randbits(62))  # from the system: no candidate can know it
     locks: Path = Path(tempfile.gettempdir())
@@ -53,7 +55,12 @@ class Request:
             raise RefereeError("--save-bits would keep bits of the sealed split, which steer nothing; drop it, or use --split val")
         if self.checkpoint and not self.checkpoint.is_dir():
             raise RefereeError(f"--checkpoint {self.checkpoint} is not a folder")
-        for option, path in [("candidate", self.candidate), *(("readable", path) for path in self.readable)]:
+        if self.cache and self.cache.exists() and not self.cache.is_dir():  # one that is gone meanwhile is a cold start
+            raise RefereeError(f"--cache {self.cache} is not a folder")
+        if self.keep_cache and (self.keep_cache.exists() or not self.keep_cache.resolve().parent.is_dir()):
+            raise RefereeError(f"--keep-cache {self.keep_cache} must name a new folder in one that exists")
+        shown = [("readable", path) for path in self.readable] + ([("cache", self.cache)] if self.cache and self.cache.exists() else [])
+        for option, path in [("candidate", self.candidate), *shown]:
             if not path.exists():
                 raise RefereeError(f"--{option} {path} does not exist")
             if self.corpus.resolve().is_relative_to(path.resolve()):
@@ -75,7 +82,10 @@ class Request:
 def blank(request: Request) -> dict:
     """A result with every field, of a measurement that has not happened."""
     zeros = ("bits", "startup_seconds", "train_seconds", "train_wall_seconds", "save_seconds", "eval_seconds", "seconds", "epochs")
+    zeros += ("startup_cpu_seconds",)  # of the training's processes; where the budget counts CPU time
+    zeros += ("tokens_per_second", "flops_per_token")  # per second of the budget's clock; as the candidate counts them
     counts = ("bytes", "scored_tokens", "steps", "tokens", "peak_memory", "parameters", "checkpoint_bytes")
+    counts += ("cache_bytes",)  # of what an earlier run had compiled, 0 for a cold start
     return {
         "protocol": PROTOCOL,
         "outcome": "invalid",
@@ -86,6 +96,7 @@ def blank(request: Request) -> dict:
         "budget": str(request.budget or ""),
         **dict.fromkeys(zeros, 0.0),
         **dict.fromkeys(counts, 0),
+        "mfu": None,  # share of the device's peak, see eval.devices
         "curve": [],
         "leak": None,  # {"dose", "cuts", "positions", "bpb", "bound", "exact", "seed", "seconds"}, see eval.agreement
         "audit": None,  # {"gap", "error", "z", "bpb"}, see eval.audit

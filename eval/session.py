@@ -6,14 +6,17 @@
         ... loss.backward(); optimizer.step(); session.report(loss=loss)
     save_model(model, session.output / "model.safetensors")  # and config.json beside it; what warm-up saved was removed
 
+Before the loop, where wanted: `rows = session.micro_batch(128, step)` finds the batch that fits, `session.flops(per_token)` lets the result
+show how well the device was used.
 Attributes: `vocab_size`, `sequence_length` (tokens), `device` ("cpu" | "cuda" | "mps"), `output` (Path), `seed`, `progress` (0..1 of
 the budget, as of the last batch; read it as `session.progress`, a copy goes stale).
 Outside a measurement (in the worker, in a notebook) the import works and the attributes have defaults; only `batches` needs a referee.
 """
 
+import math
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +27,7 @@ vocab_size, sequence_length, seed = 2048, 256, 0
 output = Path(".")
 progress = 0.0
 _channel = _memory = _dtype = None  # the referee's socket, its shared memory, the dtype of its tokens
+_cache, _files = None, ""  # the folder of what is compiled, None without a referee; digest of the candidate's files
 _seeded = _started = False
 
 
@@ -39,10 +43,11 @@ device: str = os.environ.get("AUTORESEARCH_DEVICE") or best_device()
 
 def attach(go: dict, channel=None, memory: int | None = None) -> None:
     """Called once by `eval.trainer` and `eval.worker` before candidate code runs: takes over the referee's `go` or `load` message."""
-    global vocab_size, sequence_length, seed, output, device, _channel, _memory, _dtype
+    global vocab_size, sequence_length, seed, output, device, _channel, _memory, _dtype, _cache, _files
     vocab_size, sequence_length, seed, device = go["vocab_size"], go["sequence_length"], go["seed"], go["device"]
     output = Path(go["output"])
     _channel, _memory, _dtype = channel, memory, go.get("dtype")
+    _cache, _files = Path(go["cache"]) if go.get("cache") else None, go.get("files", "")
 
 
 def reseed() -> None:
@@ -62,6 +67,22 @@ def warmup(batch_size: int, steps: int = 2) -> Iterator[tuple[torch.Tensor, torc
         rows = torch.randint(vocab_size, (batch_size, sequence_length + 1), generator=generator)
         # contiguous like the real ones: other strides would have torch.compile compile again, on the clock
         yield rows[:, :-1].contiguous().to(device), rows[:, 1:].contiguous().to(device)
+
+
+def micro_batch(largest: int, step: Callable[[int], None]) -> int:
+    """The most rows, `largest` or a half, a quarter, ... of it, that `step(rows)` runs with; to be called before `batches`, off the clock.
+
+    `step` is a whole forward and backward pass (and what else takes memory) with so many rows of `warmup`, and leaves no trace: one that
+    runs out of the accelerator's memory is freed and tried with half. One row that does not fit raises what it raised. On a CPU it is
+    `step(largest)`, once. The answer is remembered for later runs of the same files. Works without a referee."""
+    if type(largest) is not int or largest < 1:
+        raise ValueError(f"micro_batch: the largest number of rows must be a whole number of at least 1, not {largest!r}")
+    if _started:
+        raise RuntimeError("micro_batch comes before session.batches: afterwards the clock runs")
+    from eval import ladder
+
+    _seed_once()
+    return ladder.fit(largest, step, device, _cache, {"files": _files, "length": sequence_length, "vocab": vocab_size})
 
 
 def batches(batch_size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -94,6 +115,16 @@ def report(loss) -> None:
     """Telemetry, one call per optimizer step: `loss` in nats, a float or a one-element tensor. It is never a score."""
     if _channel is not None:
         _channel.send(op="report", loss=float(loss))
+
+
+def flops(per_token: float) -> None:
+    """Telemetry, once: floating-point operations of the forward and backward pass for one token of training. Never a score; the result's
+    `mfu` is computed from it. ValueError for what is no such number."""
+    number = float(per_token)
+    if not math.isfinite(number) or number < 0:
+        raise ValueError(f"flops: {per_token!r} is no number of operations")
+    if _channel is not None:
+        _channel.send(op="flops", per_token=number)
 
 
 def report_memory() -> None:

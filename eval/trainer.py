@@ -9,13 +9,15 @@ standard library.
 
 import runpy
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from eval import session
 from eval.wire import first_order, report_in
 
 
-def main() -> None:
+def main(before: Callable[[dict], None] = lambda go: None) -> None:
+    """`before` is called with the order, just before candidate code runs."""
     channel, memory = report_in()
     go = first_order(channel)
     if go is None:  # the referee has no use for us
@@ -25,6 +27,7 @@ def main() -> None:
     entry = Path(go["candidate"]) / go["entry"]
     sys.path += [str(entry.parent), go["candidate"]]
     sys.argv = [str(entry)]
+    before(go)
     try:
         runpy.run_path(str(entry), run_name="__main__")
     except SystemExit as stop:

@@ -28,6 +28,7 @@ CURVE_POINTS = 20
 STEPS_SEEN = 8  # the longest of the last requests' intervals stands for the next one's: gradient accumulation makes them uneven
 LOSS_LIMIT = 1e9  # nats; a reported loss beyond is no number worth showing
 PEAK_LIMIT = 1 << 50  # bytes; what claims more is no device
+FLOPS_LIMIT = 1e18  # a token; what claims more is no model
 MEMORY_SECONDS = 0.5  # between two looks at the resident memory
 
 
@@ -43,6 +44,7 @@ class Training:
     train_wall_seconds: float = 0.0
     save_seconds: float = 0.0
     peak_memory: int = 0
+    flops: float = 0.0  # forward and backward, for one token, as the candidate says
     loss: float | None = None
     sums: list = field(default_factory=lambda: [[0.0, 0.0, 0] for _ in range(CURVE_POINTS)])  # fraction, loss, count
 
@@ -74,6 +76,7 @@ class Server:
         self.stopped_at: float | None = None  # clock reading at which the budget was found spent
         self.stopped_wall = 0.0
         self.done = False
+        self.before_first: Callable[[], None] = lambda: None  # called while the candidate waits for its first real batch
         self.waiting: int | None = None  # rows of a first batch that was asked for and not yet served
         self.slots = [0, 0]  # byte offset of each slot
         self.slot, self.slot_rows = 0, 0  # the next slot, and the rows that are already in it
@@ -119,6 +122,8 @@ class Server:
             self.result.report(min(1.0, self.clock.spent() / self.clock.budget.seconds), message.get("loss"))
         elif op == "memory" and isinstance(peak := message.get("peak"), int) and peak < PEAK_LIMIT:
             self.result.peak_memory = max(self.result.peak_memory, peak)
+        elif op == "flops" and type(told := message.get("per_token")) in (int, float) and 0 < told < FLOPS_LIMIT:  # false for NaN
+            self.result.flops = float(told)
         elif op == "done":
             self.done = True
 
@@ -128,6 +133,7 @@ class Server:
         rows, self.waiting = self.waiting, None
         rehearsal(self.output, self.rehearsal)
         clear(self.output)
+        self.before_first()  # before any text lies in the shared memory
         self.fill(rows)
         self.result.startup_seconds = time.monotonic() - self.launched
         self.clock.start()

@@ -25,13 +25,13 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_model
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
 from eval import session
 
 # ----------------------------------------------------------------------------------------------------------------------
-# Hyperparameters. `preset` picks one value by device, so the same file is sensible on two CPU cores and on one big GPU.
-# CUDA: upstream's public configuration for five minutes of an H100. CPU: a shape for budgets from ten seconds to
-# minutes (about 250 steps and 1.65 bits per byte of the embedded corpus at `10s cpu`); the rates are upstream's on every device.
+# Hyperparameters. `preset` picks one value by device. CUDA: upstream's public configuration for five minutes of an H100. CPU: a shape for
+# budgets from ten seconds to minutes (about 250 steps and 1.65 bits per byte of the embedded corpus at `10s cpu`). Rates: upstream's.
 
 
 def preset(**by_device):
@@ -54,7 +54,7 @@ ROTARY_BASE = 10_000  # wavelength of the slowest rotation, in tokens, over 2 pi
 # batch
 BATCH_TOKENS = preset(cpu=2**11, mps=2**14, cuda=2**19)  # tokens of one optimizer step
 DEVICE_BATCH = preset(cpu=32, mps=16, cuda=128)  # sequences of one forward pass, at most; the rest by accumulation
-BYTES_PER_TOKEN = 200_000  # of a forward and backward pass on CUDA, an estimate for the shape above: smaller cards get smaller batches
+ACTIVATION_BYTES = 48  # fixed: CUDA, per token, layer and channel, an estimate of the rows to begin with; what fits is tried off the clock
 
 # optimizers. Rates of AdamW are for a width of 768 and scale with 1/sqrt(width)
 MATRIX_LR = preset(cpu=0.04, mps=0.04, cuda=0.04)  # Muon: all matrices of the blocks
@@ -79,7 +79,9 @@ MOMENTUM_RAMP = 0.3  # ... over this fraction
 # speed
 THREADS = preset(cpu=1, mps=0, cuda=0)  # 0 = torch's choice. On tensors this small a second thread costs 50 % more CPU time per token
 PLAIN_ATTENTION = 512  # up to this length batched products and a softmax are faster than the fused kernel (7 against 18 ms at 256)
-LOSS_ROWS = 128  # tokens whose logits are worked on together, CPU and MPS
+LOSS_ROWS = preset(cpu=128, mps=128, cuda=2**14)  # tokens whose logits are worked on together
+WINDOW_KERNEL = preset(cpu="mask", mps="mask", cuda="flex")  # "flex" = FlexAttention, "flash" = flash kernels, "mask" = a dense mask
+FP8_HEAD = preset(cpu=False, mps=False, cuda=False)  # the output matrix's products in 8 bits; Ada, Hopper and later
 
 # initialization
 EMBED_STD = 1.0
@@ -146,11 +148,30 @@ def attention_mask(length, window, dtype, device):
     return torch.zeros(length, length, dtype=dtype, device=device).masked_fill_((distance < 0) | (distance >= window), float("-inf"))
 
 
+def block_mask(length, window, device):
+    """FlexAttention's map of the (128, 128) blocks that a causal window touches: all others are never computed."""
+
+    def sees(batch, head, query, key):
+        return (query >= key) & (query - key < window)
+
+    return create_block_mask(sees, B=None, H=None, Q_LEN=length, KV_LEN=length, device=device)
+
+
 def attend(q, k, v, mask):
-    """Causal attention under an additive mask (T, T). q, k, v and result (B, H, T, D)."""
+    """Causal attention. q, k, v and result (B, H, T, D). `mask`: None = the whole past, a tensor (T, T) is added to the scores,
+    a block mask is FlexAttention's (fast only when compiled), a number is a window for the flash kernels."""
     batch, heads, length, dim = q.shape
-    if mask is None:
+    if mask is None:  # on CUDA torch chooses: cuDNN or flash
         return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    if isinstance(mask, BlockMask):
+        return flex_attention(q, k, v, block_mask=mask)
+    if isinstance(mask, int):
+        from torch.nn.attention.varlen import varlen_attn  # a second of imports that only this path needs
+
+        starts = torch.arange(0, (batch + 1) * length, length, dtype=torch.int32, device=q.device)
+        q, k, v = (z.transpose(1, 2).flatten(0, 1) for z in (q, k, v))
+        y = varlen_attn(q, k, v, starts, starts, length, length, window_size=(mask - 1, 0))  # the token itself is not counted
+        return y.view(batch, length, heads, dim).transpose(1, 2)
     if q.is_cuda or length > PLAIN_ATTENTION:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     q, k, v = (z.reshape(batch * heads, length, dim) for z in (q, k, v))
@@ -191,6 +212,55 @@ class ChunkedLoss(torch.autograd.Function):
         return by_hidden * grad, by_head * grad, None, None
 
 
+def to_fp8(x, dtype=torch.float8_e4m3fn, largest=None):
+    """(x in 8 bits, float32 scale): x = bits * scale, `largest` (by default the largest found) at the end of the type's range."""
+    top = torch.finfo(dtype).max
+    largest = x.abs().amax().float().clamp_min(1e-12) if largest is None else torch.full((), largest, device=x.device)
+    return (x.float() * (top / largest)).clamp(-top, top).to(dtype), largest / top
+
+
+def fp8_matmul(a, b, fast=False):
+    """a (M, K) @ b (K, N), pairs of `to_fp8`, in bfloat16, `fast` for a short K. The kernel wants a's rows and b's columns contiguous."""
+    b8 = b[0].mT.contiguous().mT
+    return torch._scaled_mm(a[0].contiguous(), b8, a[1], b[1], out_dtype=torch.bfloat16, use_fast_accum=fast)
+
+
+class FusedLoss(torch.autograd.Function):
+    """ChunkedLoss for compiled devices: each chunk's logits, loss and gradients in one go, so that nothing (N, V) ever exists.
+
+    In bfloat16 alone that would be 4 GB at 2^18 tokens and 8,192 words. hidden (N, C), head (V, C) float32, targets (N)."""
+
+    @staticmethod
+    def forward(ctx, hidden, head, targets, cap, fp8):
+        weight, words = head.to(hidden.dtype), torch.arange(len(head), device=head.device)
+        weight8 = to_fp8(weight) if fp8 else None
+        loss, by_head, by_hidden = torch.zeros((), device=head.device), torch.zeros_like(head), []
+        for rows, target in zip(hidden.split(LOSS_ROWS), targets.split(LOSS_ROWS), strict=True):
+            rows8 = to_fp8(rows) if fp8 else None
+            logits = fp8_matmul(rows8, (weight8[0].mT, weight8[1]), fast=True) if fp8 else rows @ weight.mT
+            logits = softcap(logits.float(), cap)
+            total = logits.logsumexp(dim=-1, keepdim=True)
+            loss = loss + (total - logits.gather(1, target[:, None])).sum()
+            share = logits / cap
+            grad = ((logits - total).exp() - (words == target[:, None]).float()) * share * (2 - share)  # of the sum, by the raw logits
+            if fp8:  # |grad| <= 1: no pass over it to find that
+                grad8 = to_fp8(grad, torch.float8_e5m2, largest=1.0)
+                by_hidden.append(fp8_matmul(grad8, weight8))
+                by_head = by_head + fp8_matmul((grad8[0].mT, grad8[1]), rows8).float()
+            else:
+                grad = grad.to(hidden.dtype)
+                by_hidden.append(grad @ weight)
+                by_head = by_head + (grad.mT @ rows).float()
+        ctx.save_for_backward(torch.cat(by_hidden), by_head)
+        return loss / len(hidden)
+
+    @staticmethod
+    def backward(ctx, grad):
+        by_hidden, by_head = ctx.saved_tensors
+        grad = grad / len(by_hidden)
+        return by_hidden * grad, by_head * grad, None, None, None
+
+
 class GPT(nn.Module):
     """Token ids (B, T) -> logits (B, T, V), or with targets the mean loss in nats.
 
@@ -201,6 +271,7 @@ class GPT(nn.Module):
         super().__init__()
         c = self.config = config
         self.dtype = dtype  # of everything between the embeddings and the loss; parameters stay float32
+        self.fp8_head = False
         assert c.width % c.heads == 0 and (c.width // c.heads) % 2 == 0, f"{c.heads} heads of even size do not fit a width of {c.width}"
         self.embed = nn.Parameter(torch.empty(c.vocab_size, c.width))
         self.value_embed = nn.Parameter(torch.empty(c.vocab_size, len(c.value_layers) * c.width))
@@ -230,15 +301,16 @@ class GPT(nn.Module):
         self.x0_scale.fill_(X0_INIT)
         self.head.normal_(std=HEAD_STD)
 
-    def forward(self, ids, targets=None):
-        c, dtype, (batch, length) = self.config, self.dtype, ids.shape
+    def forward(self, ids, targets=None, masks=None):
+        """`masks`: {window: what `attend` takes}, in the compiled training step; without, all is done by what needs no compiler."""
+        c, dtype, (batch, length), compiled = self.config, self.dtype, ids.shape, masks is not None
         assert length <= c.context, f"{length} tokens do not fit a context of {c.context}"
         cos, sin = (table[:length].to(dtype) for table in (self.cos, self.sin))
         attention, mlp_in, mlp_out = (bank.to(dtype).unbind(0) for bank in (self.attention, self.mlp_in, self.mlp_out))
         residual_scale, x0_scale = self.residual_scale.unbind(0), self.x0_scale.unbind(0)
         values = F.embedding(ids, self.value_embed).to(dtype).view(batch, length, len(c.value_layers), c.width).unbind(2)
         values = dict(zip(c.value_layers, values, strict=True))
-        masks = {window: attention_mask(length, window, dtype, ids.device) for window in set(c.windows)}
+        masks = masks or {window: attention_mask(length, window, dtype, ids.device) for window in set(c.windows)}
         gates = dict(zip(c.value_layers, self.value_gate.to(dtype).unbind(0), strict=True))
 
         x = x0 = rms_norm(F.embedding(ids, self.embed).to(dtype))
@@ -255,12 +327,12 @@ class GPT(nn.Module):
             x = x + F.linear(y.transpose(1, 2).flatten(2), w_out)
             x = x + F.linear(F.relu(F.linear(rms_norm(x), mlp_in[layer])).square(), mlp_out[layer])
 
-        x, head = rms_norm(x), self.head.to(dtype)
+        x = rms_norm(x)
         if targets is None:
-            return softcap(F.linear(x, head).float(), c.softcap)
-        if ids.is_cuda:  # compiled: the chain below is one kernel
-            return F.cross_entropy(softcap(F.linear(x, head).float(), c.softcap).flatten(0, 1), targets.flatten())
-        return ChunkedLoss.apply(x.flatten(0, 1), head, targets.flatten(), c.softcap)
+            return softcap(F.linear(x, self.head.to(dtype)).float(), c.softcap)
+        if compiled:
+            return FusedLoss.apply(x.flatten(0, 1), self.head, targets.flatten(), c.softcap, self.fp8_head)
+        return ChunkedLoss.apply(x.flatten(0, 1), self.head.to(dtype), targets.flatten(), c.softcap)
 
 
 def make_config():
@@ -278,6 +350,16 @@ def make_config():
         hidden=round(MLP_RATIO * width), windows=windows, value_layers=value_layers,
         gate_channels=min(GATE_CHANNELS, width), softcap=SOFTCAP, rotary_base=ROTARY_BASE,
     )  # fmt: skip
+
+
+def flops_per_token(config):
+    """Of a forward and a backward pass, per token: 6 for each weight of a matrix, and in attention 12 for each channel of each token seen.
+
+    Embeddings are looked up, not multiplied. What a causal window hides is no work, even where a kernel does it."""
+    c = config
+    weights = c.depth * (4 * c.width**2 + 2 * c.width * c.hidden) + len(c.value_layers) * c.heads * c.gate_channels + c.vocab_size * c.width
+    seen = sum(w * (w + 1) / 2 + (c.context - w) * w for w in c.windows) / c.context  # by the mean token, summed over layers
+    return 6 * weights + 12 * c.width * seen
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -451,27 +533,87 @@ class LossReader:
                 self.values.clear()
 
 
-def rows_that_fit():
-    """DEVICE_BATCH, halved until a forward and backward pass fits the device's memory."""
-    rows = DEVICE_BATCH
+def rows_to_try(config):
+    """Sequences of one forward and backward pass: DEVICE_BATCH, on CUDA halved until the estimate of its memory fits the device."""
+    rows, memory = min(DEVICE_BATCH, max(1, BATCH_TOKENS // config.context)), math.inf
     if session.device.startswith("cuda"):
         memory = torch.cuda.get_device_properties(session.device).total_memory
-        while rows > 1 and rows * session.sequence_length * BYTES_PER_TOKEN > memory:
-            rows //= 2
+    while rows > 1 and rows * config.context * ACTIVATION_BYTES * config.depth * config.width > memory:
+        rows //= 2
     return rows
 
 
-def rehearse(model, train_model, batch_size):
-    """Everything a run does, on random tokens while the clock stands: compile, step, save, load. Leaves no trace in the model."""
+def installed_flash(device):
+    """Puts an installed FlashAttention 4 (Blackwell) or 3 (Hopper) in the place of torch's flash kernels; its name, or None."""
+    name = {9: "FA3", 10: "FA4", 11: "FA4"}.get(torch.cuda.get_device_capability(device)[0])
+    try:
+        if name:
+            torch.nn.attention.activate_flash_attention_impl(name)
+        return name
+    except Exception as error:  # noqa: BLE001  (somebody else's package in a state nobody knows, and torch has kernels of its own)
+        if not isinstance(error, ModuleNotFoundError):
+            print(f"the installed FlashAttention cannot be used: {error}")
+        return None
+
+
+def window_masks(model):
+    """{window: what `attend` takes} for the compiled training step, made once: WINDOW_KERNEL, where the device has it."""
+    c, device, channels = model.config, model.head.device, model.config.width // model.config.heads
+    capability = torch.cuda.get_device_capability(device)
+    widest = 256 if capability in ((8, 0), (9, 0), (10, 0)) else 128  # smaller chips lack the shared memory for it
+    kernel = WINDOW_KERNEL if capability >= (8, 0) and 16 <= channels <= widest else "mask"
+    if kernel != "mask" and channels <= 128 and channels % 8 == 0 and (name := installed_flash(device)):
+        print(f"{name} is installed: windows take it")
+        kernel = "flash"
+    short = {window for window in c.windows if window < c.context}
+    if kernel == "flex":
+        masks = {window: block_mask(c.context, window, device) for window in short}
+    else:
+        masks = {window: window if kernel == "flash" else attention_mask(c.context, window, model.dtype, device) for window in short}
+    return {c.context: None} | masks
+
+
+def fp8_possible(config, capability):
+    """Whether FP8_HEAD can be had; says why not."""
+    sizes = {"vocabulary": config.vocab_size, "width": config.width, "context": config.context, "LOSS_ROWS": LOSS_ROWS}
+    lacking = [f"a {name} that is a multiple of 16, not {size}" for name, size in sizes.items() if size % 16]
+    if capability < (8, 9):
+        lacking.append(f"compute capability 8.9, not {'.'.join(map(str, capability))}")
+    if lacking:
+        print(f"FP8_HEAD stays off: it needs {', '.join(lacking)}")
+    return not lacking
+
+
+def training_step(model):
+    """(inputs, targets) -> loss. On CUDA compiled, with the fast kernels. Not on a CPU: the compiled preset did 0.98 to 1.06 times the
+    tokens per CPU second there, for 6 s of start-up from a warm cache and 18 s from a cold one (torch 2.13)."""
+    if not model.head.is_cuda:
+        return model
+    masks = window_masks(model)
+    model.fp8_head = FP8_HEAD and fp8_possible(model.config, torch.cuda.get_device_capability(model.head.device))
+    compiled = torch.compile(model, dynamic=False)
+    return lambda inputs, targets: compiled(inputs, targets, masks)
+
+
+def rehearse(model, train_step, largest):
+    """Everything a run does, on random tokens while the clock stands: compile, step, save, load. Leaves no trace in the model.
+
+    Returns how many sequences fit one pass: `largest`, or a half, a quarter, ... of it."""
     initial = {name: value.clone() for name, value in model.state_dict().items()}
     optimizers = make_optimizers(model)
-    for inputs, targets in session.warmup(batch_size):
-        train_model(inputs, targets).backward()
-        optimizer_step(optimizers, progress=0.0)
+
+    def steps(rows):
+        for inputs, targets in session.warmup(rows):
+            train_step(inputs, targets).backward()
+            optimizer_step(optimizers, progress=0.0)
+
+    rows = session.micro_batch(largest, steps)
     save(model, session.output)
-    logits = load_model(session.output, session.device)(inputs[:1])
+    ids = torch.zeros(1, session.sequence_length, dtype=torch.int64, device=session.device)
+    logits = load_model(session.output, session.device)(ids)
     assert logits.shape == (1, session.sequence_length, session.vocab_size), f"load_model returned logits of shape {tuple(logits.shape)}"
     model.load_state_dict(initial)
+    return rows
 
 
 def keep_freed_memory():
@@ -491,14 +633,13 @@ def main():
     torch.set_float32_matmul_precision("high")  # what stays float32 may use TF32
     model = GPT(make_config(), compute_dtype(device)).to(device)
     model.init_weights()
-    train_model = torch.compile(model, dynamic=False) if device.startswith("cuda") else model
-
-    batch_size = max(1, min(rows_that_fit(), BATCH_TOKENS // session.sequence_length))
-    accumulation = max(1, round(BATCH_TOKENS / (batch_size * session.sequence_length)))
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {model.dtype} on {device}")
-    print(f"{accumulation} x {batch_size} sequences of {session.sequence_length} tokens a step")
 
-    rehearse(model, train_model, batch_size)
+    train_step = training_step(model)
+    batch_size = rehearse(model, train_step, largest=rows_to_try(model.config))
+    accumulation = max(1, round(BATCH_TOKENS / (batch_size * session.sequence_length)))
+    print(f"{accumulation} x {batch_size} sequences of {session.sequence_length} tokens a step")
+    session.flops(flops_per_token(model.config))
     optimizers = make_optimizers(model)
     reader = LossReader(accumulation, late=1 if device.startswith("cuda") else 0)
     gc.collect()
@@ -506,7 +647,7 @@ def main():
     gc.disable()  # ... and nothing below makes reference cycles
 
     for micro, (inputs, targets) in enumerate(session.batches(batch_size), start=1):
-        loss = train_model(inputs, targets)
+        loss = train_step(inputs, targets)
         (loss / accumulation).backward()
         reader.push(loss.detach())
         if micro % accumulation == 0:

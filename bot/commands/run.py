@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from . import act, load_settings
+from . import act, load_settings, repository
 
 
 @click.command("run", short_help="Propose, measure and keep changes.")
@@ -15,15 +15,18 @@ from . import act, load_settings
 @click.option("--keys-from-stdin", is_flag=True, help="Read keys from standard input, a NAME=VALUE on each line.")
 @click.option("--name", help="Name of the research; its branch is autoresearch/<name>.")
 @click.option("--device", help="cpu, cuda or mps.")
-def command(keys_from_stdin: bool, **overrides: str | int | None) -> None:
+@click.option("--devices", metavar="LIST", help="GPUs to measure on at once, e.g. 0,1,2.")
+@click.option("--scout", type=int, hidden=True)
+def command(keys_from_stdin: bool, scout: int | None, **overrides: str | int | None) -> None:
     """Propose, measure and keep changes on the branch autoresearch/<name>; resumes where the last run stopped.
 
     Ctrl-C ends after the run in progress and writes the report; a second Ctrl-C ends now. Nothing is lost either way.
     """
-    from bot import keys
+    from bot import keys, scouts
     from bot.loop import run_loop
 
     if keys_from_stdin:
         keys.hold(keys.read(sys.stdin))
-    night = act(load_settings(**overrides), run_loop, sys.stdout, summary=True, follow=True)
+    settings = load_settings(**overrides) if scout is None else scouts.received(scout, repository())
+    night = act(settings, run_loop, sys.stdout, summary=True, follow=True)
     sys.exit(night.stop.exit_code)

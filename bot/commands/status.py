@@ -13,6 +13,7 @@ from . import load_settings
 @click.option("--name", help="Name of the research.")
 def command(as_json: bool, name: str | None) -> None:
     """Where the research stands: champion, counts, time, the newest experiments. Works while a run is in progress."""
+    from bot import siblings
     from bot.report import data, files, terminal, text
 
     settings = load_settings(name=name)
@@ -21,7 +22,7 @@ def command(as_json: bool, name: str | None) -> None:
     if as_json:
         click.echo(text.dumps(data.status(history, word(history, locked))))
     else:
-        terminal.console().print(terminal.screen(history, describe(history, locked)))
+        terminal.console().print(terminal.screen(history, describe(history, locked), siblings.text(settings)))
 
 
 def held(lock: Path) -> bool | None:

@@ -44,6 +44,7 @@ def _runs(name: str, runs: Sequence[Measurement]) -> str:
     last = runs[-1]
     facts = [f"{last.steps:,} steps", f"{last.tokens:,} tokens ({last.epochs:.2g} epochs)"] if last.steps else []
     facts += [f"{throughput(last):,.0f} tokens/s"] if last.tokens else []
+    facts += [f"{100 * last.mfu:.1f} % of the device's peak (MFU)"] if last.mfu else []
     facts += [f"{last.parameters:,} parameters"] if last.parameters else []
     facts += [f"peak memory {last.peak_memory / 1e9:.2f} GB"] if last.peak_memory else []
     facts += [f"training {last.train_seconds:.1f} s, start-up {last.startup_seconds:.1f} s, scoring {last.eval_seconds:.1f} s"]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.prompting import curves, failures, kept, modes, others, standing, themes
+from bot.prompting import curves, failures, kept, modes, others, profiles, standing, themes
 from bot.prompting.quoting import fenced
 from bot.prompting.tokens import count
 from bot.prompting.view import View
@@ -57,6 +57,13 @@ HISTORY = (
     Part("what was tried", "Tried, by theme", "Effects are of the metric, against the champion of that time.", 0.16, themes.themes),
     Part("newest experiments", "Newest experiments", "The newest first.", 0.06, standing.newest),
     Part("training curves", "How it trains", "The champion, and where the newest changes left its curve.", 0.04, curves.curves),
+    Part(
+        "profile",
+        "Where a training step's time goes",
+        "Its first steps under a profiler, as its own process tells: no score. `optimizer` is all that the optimizer's step does.",
+        0.03,
+        profiles.profile,
+    ),
     Part("changes since", "From the older champion to this one", "The diffs of what was kept in between.", 0.1, modes.changes),
     Part("what was not tried", "Not tried", "By name; none of it need be a good idea.", 0.03, themes.untried),
 )

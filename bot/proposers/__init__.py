@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, Union
 
 from bot import keys
 from bot.errors import AutoresearchError
 from bot.history import History
-from bot.records import Call
+from bot.records import Call, Proposal
 from bot.settings import Settings
+
+if TYPE_CHECKING:
+    from bot.profiling.records import Profile
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,10 @@ class ProposalContext:
     seed: int = 0
     settings: Settings | None = None
     patch: Callable[[int], str] = lambda id: ""  # an experiment's diff, "" where there is none
+    profile: Callable[[str], Union["Profile", None]] = lambda sha: None  # of a commit, where somebody made one
     mode: str = ""  # the way to search now (`bot.plateau`)
     billed: Callable[[Call], None] = lambda call: None  # told of each request as soon as it ended; from any thread
+    beside: tuple[Proposal, ...] = ()  # what this machine's other workers tried or try now (`bot.siblings`)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from itertools import combinations, islice
 from bot.proposers import Answer, ProposalContext
 from bot.proposers.model import Model, Steps, Trial
 from bot.proposers.moves import Fences, Move, Rules, Tunable, applied, named, singles, steps, tunables, values
-from bot.proposers.past import SOURCE, Past, Scale, Values, describe, recall
+from bot.proposers.past import SOURCE, Past, Scale, Values, beside, describe, recall
 from bot.proposers.space import weight
 
 REMEMBERED = 500  # trials the model learns from; repeats are avoided over the whole ledger
@@ -44,10 +44,11 @@ class Constants:
 def best(context: ProposalContext) -> Found | None:
     """None where no move is left."""
     tuned = tunables(context.files, context.device)
-    past = list(recall(context.history, {t.name: t.value for t in tuned}))
+    current = {t.name: t.value for t in tuned}
+    past = list(recall(context.history, current))
     here = [p for p in past if not p.age]  # a change of the code makes old values new, and may have mended what failed
     names = [t.name for t in tuned]
-    tried = {_key(names, of) for p in here for of in (p.values, p.champion)}
+    tried = {_key(names, of) for p in here for of in (p.values, p.champion)} | {_key(names, of) for of in beside(context.beside, current)}
     fences, rules = Fences(tuned, here), Rules(tuned, context.files, context.device)
 
     def new(moves: list[Move]) -> list[Move]:

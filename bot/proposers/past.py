@@ -1,7 +1,7 @@
 """What the ledger says about the constants: which values were tried, against which champion, and how it went."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import fmean, variance
 
@@ -55,6 +55,14 @@ def recall(history: History, current: Values) -> Iterator[Past]:
             yield Past(experiment, champion, after, age)
         elif experiment.status == "keep":
             age += 1
+
+
+def beside(proposals: Iterable[Proposal], current: Values) -> Iterator[Values]:
+    """The values that other workers tried or try, as far as they start from the champion's own."""
+    for proposal in proposals:
+        before, after = _before(proposal), proposal.params or {name: new for name, (_, new) in proposal.moved.items()}
+        if after and all(current.get(name) == before.get(name) for name in after):
+            yield current | after
 
 
 def _before(proposal: Proposal) -> Values:

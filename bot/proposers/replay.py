@@ -21,7 +21,7 @@ class Replay:
         return False
 
     def propose(self, context: ProposalContext) -> Answer | None:
-        used = {e.proposal.source for e in context.history.experiments.values() if e.proposal}
+        used = {e.proposal.source for e in context.history.experiments.values() if e.proposal} | {p.source for p in context.beside}
         for path in self._patches():
             source = f"replay:{path.name}"
             if source not in used:

@@ -8,9 +8,11 @@ drifted); the baseline, 0, is that of the base as it is now; of a kept one also 
 worth, negative: lower, with its 95 % interval effect_low, effect_high) and label_why, else null. `show` adds runs and patch. Status
 `stopped`: the night's end interrupted it, and the next one continues it.
 run: role (baseline, champion, screen, confirm, retest, ablate: the stack without the change, final: base and champion at the end,
-compare), index, seed, outcome, reason, value, seconds, train_seconds, eval_seconds, steps, tokens, peak_memory, context, sha, curve (pairs
-of fraction and loss), log_tail, split, isolation, isolation_note, dose, leak, leak_bound, audit_gap, audit_error (all bits per byte),
-audit_z, cpu_others, suspect (invalid for its throughput), explanation and reproduction of a violation.
+compare), index, seed, outcome, reason, value, seconds, startup_seconds, train_seconds, eval_seconds, steps, tokens, tokens_per_second (of
+the budget's clock) or null, flops_per_token (as the candidate counts them) or null, mfu (the share of the device's peak that they took),
+cache_bytes (of compiled code that it began with, 0: cold), peak_memory, context, sha, curve (pairs of fraction and loss), log_tail, split,
+isolation, isolation_note, dose, leak, leak_bound, audit_gap, audit_error (all bits per byte), audit_z, cpu_others, suspect (invalid for
+its throughput), explanation and reproduction of a violation.
 Outcome `stopped`: a screening run was ended early, since it was clearly losing; its value is null, its experiment a discard.
 status: branch, metric, direction, state, base, champion, best, baseline, baseline_seeds, noise, change (start, start_seeds, now, seeds,
 delta, low, high, fresh, p, proved; p is null until the final comparison has run) or null, sealed (the same on the sealed split) or null,
@@ -29,6 +31,7 @@ from statistics import fmean
 from typing import Any
 
 from bot.accounts import is_given
+from bot.clean import throughput
 from bot.history import History
 from bot.records import Experiment, Measurement
 from bot.report import cost, facts, imported, machine, proof, shown
@@ -82,13 +85,14 @@ def began(history: History, found: Experiment) -> float | None:
     return first.at if first else None
 
 
-RUN = ("role", "index", "seed", "outcome", "reason", "value", "seconds", "train_seconds", "eval_seconds", "steps", "tokens",
-       "peak_memory", "context", "sha", "log_tail", "split", "isolation", "isolation_note", "dose", "leak", "leak_bound", "audit_gap",
-       "audit_error", "audit_z", "cpu_others", "suspect", "explanation", "reproduction")  # fmt: skip
+RUN = ("role", "index", "seed", "outcome", "reason", "value", "seconds", "startup_seconds", "train_seconds", "eval_seconds", "steps",
+       "tokens", "mfu", "cache_bytes", "peak_memory", "context", "sha", "log_tail", "split", "isolation", "isolation_note", "dose", "leak",
+       "leak_bound", "audit_gap", "audit_error", "audit_z", "cpu_others", "suspect", "explanation", "reproduction")  # fmt: skip
 
 
 def run(m: Measurement) -> dict[str, Any]:
-    return {name: getattr(m, name) for name in RUN} | {"curve": [list(p) for p in curve(m)]}
+    speed = {"tokens_per_second": throughput(m) or None, "flops_per_token": m.flops_per_token or None}
+    return {name: getattr(m, name) for name in RUN} | speed | {"curve": [list(p) for p in curve(m)]}
 
 
 def curve(m: Measurement) -> list[tuple[float, float]]:

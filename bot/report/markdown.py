@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from bot import siblings
 from bot.accounts import is_given
 from bot.history import History
 from bot.records import Experiment, Measurement
@@ -31,7 +32,7 @@ def render(history: History, problems: Sequence[str] = (), settings: "Settings |
         proof.warning(history),
         repeats.warning(history),
         f"![Every experiment and the champion's {md(history.metric)}]({picture})" if history.experiments else "",
-        _glance(known, time),
+        _glance(known, time, siblings.text(settings) if settings else ""),
         kept.section(known),
         proof.section(history),
         kept.drifts(known),
@@ -48,13 +49,14 @@ def render(history: History, problems: Sequence[str] = (), settings: "Settings |
     return "\n\n".join(s for s in sections if s) + "\n"
 
 
-def _glance(known: Decisions, time: Allocation) -> str:
+def _glance(known: Decisions, time: Allocation, beside: str) -> str:
     history = known.history
     run, opened = facts.last_run(history), history.last_opened
     rows = [("Experiments", tally.tried(history))]
     rows += [("Not tried here", given)] if (given := tally.given(history)) else []
     rows += [("Early stopping", time.stopping)] if time.stopped else []
     rows.append(("Time", spent(history).text()))
+    rows += [("Beside", beside)] if beside else []
     rows += [("Proposals", md(asked))] if (asked := cost.text(known)) else []
     if start := facts.baseline(history):
         scale, sd = Scale(fmean(start)), facts.noise(history)

@@ -124,8 +124,8 @@ def champion_values(history: History) -> list[float]:
     return [value for sha in history.champions if (value := facts.level(history, sha, where)) is not None]
 
 
-def screen(history: History, running: str) -> Group:
-    """`status`: everything on one screen."""
+def screen(history: History, running: str, beside: str = "") -> Group:
+    """`status`: everything on one screen. `beside`: what other devices did."""
     numbers, line, known = scale(history), champion_values(history), Decisions(history)
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bright_black", no_wrap=True)
@@ -140,6 +140,8 @@ def screen(history: History, running: str) -> Group:
     rows.append(("spent on", Text(allocation(history).text())))
     if asked := cost.text(known):
         rows.append(("proposals", Text(asked)))
+    if beside:
+        rows.append(("beside", Text(beside)))
     if brought := imported.text(history):
         rows.append(("imported", Text(brought)))
     if history.drifts:

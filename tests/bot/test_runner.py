@@ -15,9 +15,10 @@ from bot.gitrepo import GitRepo
 from bot.live import PlainObserver
 from bot.records import Measurement
 from bot.references import References
-from bot.runner import WAITING, Runner, locks
+from bot.runner import Runner, locks
 from bot.settings import Settings
 from bot.signals import Stop
+from bot.waiting import WAITING
 from eval import lock
 from eval.corpus import Corpus
 from eval.exclusive import exclusive
@@ -104,15 +105,6 @@ def test_a_light_run_is_probed_where_it_gains_on_the_champion_and_keeps_nothing(
     assert bench.references.find(bench.base).stat().st_mtime_ns == before.st_mtime_ns
 
 
-def test_a_damaged_reference_changes_no_result(bench, heavy):
-    path = bench.references.path(bench.base)
-    good = path.read_bytes()
-    path.write_bytes(good[:1000])
-    found = bench.measure(bench.base, 2, champion=bench.base)
-    path.write_bytes(good)
-    assert found.outcome == "ok", found.reason
-
-
 def test_a_breach_is_recorded_with_its_explanation_and_smallest_case(bench):
     sha = bench.repo.commit(bench.base, {"train.py": AHEAD}, "look ahead", 1.0)
     found = bench.measure(sha, 3, dose="heavy")
@@ -164,14 +156,31 @@ def waited_for(runner: Runner, monkeypatch, seconds: float, sha: str) -> tuple[M
     observer, began = Waits(), time.monotonic()
     monkeypatch.setattr(runner, "observer", observer)
     with device_taken(observer, seconds):
-        found = runner.measure(id=0, role="baseline", index=4, sha=sha, seed=4)
+        found = runner.measure(id=0, role="baseline", index=4, sha=sha, seed=4, champion=sha)
         whole = time.monotonic() - began
     return found, whole - found.seconds
 
 
-def test_a_run_of_the_referee_does_not_count_the_wait_for_the_device(bench, tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    found, waited = waited_for(bench.runner, monkeypatch, 3.0, bench.base)
+@pytest.fixture(scope="module")
+def hindered(bench, heavy, tmp_path_factory) -> tuple[Measurement, float]:
+    """A run that has to wait for the device, and finds the champion's bits damaged; the wall seconds that it does not count."""
+    path = bench.references.path(bench.base)
+    good = path.read_bytes()
+    path.write_bytes(good[:1000])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("hindered")))
+        found, waited = waited_for(bench.runner, patch, 3.0, bench.base)
+    assert f"--reference {path}" in bench.asked()
+    path.write_bytes(good)
+    return found, waited
+
+
+def test_a_damaged_reference_changes_no_result(hindered):
+    assert hindered[0].outcome == "ok", hindered[0].reason
+
+
+def test_a_run_of_the_referee_does_not_count_the_wait_for_the_device(hindered):
+    found, waited = hindered
     assert found.outcome == "ok" and found.seconds > 0.5 and 2.4 < waited < 5.0
 
 

@@ -19,9 +19,9 @@ from bot.settings import FROM_ENVIRONMENT, Settings, schema
 TOP = Path(__file__).parents[2]
 CONTRACT = {
     "name", "base", "editable", "locked", "entry", "program", "python", "corpus", "vocab_size", "sequence_length", "eval_tokens", "budget",
-    "device", "sandbox", "command", "metric", "direction", "proposer", "baseline_seeds", "margin", "limits", "early_stopping", "reserve",
-    "max_experiments", "stop_after", "state_dir", "readable", "models", "agent", "prompt_tokens", "attempts", "repairs", "max_dollars",
-    "max_tokens", "max_machine_minutes", "target", "patience",
+    "device", "devices", "sandbox", "command", "metric", "direction", "proposer", "baseline_seeds", "margin", "limits", "early_stopping",
+    "reserve", "max_experiments", "stop_after", "state_dir", "readable", "models", "agent", "prompt_tokens", "attempts", "repairs",
+    "max_dollars", "max_tokens", "max_machine_minutes", "target", "patience",
 }  # fmt: skip
 
 
@@ -59,8 +59,8 @@ def test_defaults(root):
     assert settings.model_dump() | {"python": "", "root": settings.root} == {
         "name": "research", "base": "HEAD", "editable": ("train.py",), "locked": (), "program": "program.md", "command": None,
         "metric": "val_bpb", "direction": "min", "entry": "train.py", "python": "", "corpus": "embedded", "vocab_size": "auto",
-        "sequence_length": "auto", "eval_tokens": "auto", "budget": "auto", "device": "auto", "sandbox": "auto", "proposer": "constants",
-        "baseline_seeds": 4, "margin": None, "limits": {}, "early_stopping": True, "reserve": "10%",
+        "sequence_length": "auto", "eval_tokens": "auto", "budget": "auto", "device": "auto", "devices": (), "sandbox": "auto",
+        "proposer": "constants", "baseline_seeds": 4, "margin": None, "limits": {}, "early_stopping": True, "reserve": "10%",
         "max_experiments": None, "stop_after": "8h", "state_dir": Path(".autoresearch"), "readable": (),
         "models": (), "agent": None, "prompt_tokens": 60000, "attempts": 3, "repairs": 1, "max_dollars": None, "max_tokens": None,
         "max_machine_minutes": None, "target": None, "patience": None, "root": root,
@@ -125,6 +125,7 @@ BAD_FIELDS = {
     "eval_tokens": ["0", "-5", "all"],
     "budget": ["-5m", "0s", "5", "5 minutes", "5m gpu", "''", "300", "null"],
     "device": ["gpu", "cuda:0", "true"],
+    "devices": ["first", "-1", "[0, 0]", "'0,'", "true", "{a: b}"],
     "sandbox": ["'yes'", "docker", "false"],
     "proposer": ["gpt", "replay", "'replay:'", "replay:nowhere", "replay:train.py", "constant"],
     "baseline_seeds": ["0", "1", "3", "-4", "65", "four", "true"],
@@ -252,7 +253,7 @@ def test_any_values_give_settings_or_a_usage_error(values):
         assert any(name in str(error) for name in CONTRACT)
 
 
-@pytest.mark.parametrize("name", FROM_ENVIRONMENT)
+@pytest.mark.parametrize("name", [name for name in FROM_ENVIRONMENT if name != "devices"])
 def test_the_environment_wins_over_the_file(root, name):
     value = {"python": sys.executable, "device": "mps", "sandbox": "require", "state_dir": "/somewhere/else"}[name]
     settings = load(root, "editable: train.py\ndevice: cpu\nsandbox: none\n", environ={f"AUTORESEARCH_{name.upper()}": value})

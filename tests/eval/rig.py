@@ -2,13 +2,13 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 
 from eval.corpus import FILES, FORMAT, digest_of, sha256
+from tests import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 VOCAB, LENGTH, EVAL_TOKENS = 64, 32, 1024
@@ -108,7 +108,7 @@ class Measured:
         self.candidate = make_candidate(folder / "candidate", source)
         out = folder / "result.json"
         argv = arguments(self.candidate, corpus, folder / "scratch", out, **options)
-        self.process = subprocess.run(argv, env=environment(**(env or {})), capture_output=True, text=True, cwd=folder, check=False)
+        self.process = warm.run("eval", argv[4:], folder, environment(**(env or {})))
         self.result = json.loads(out.read_text()) if out.exists() else {}
         self.lines = [json.loads(line) for line in self.process.stdout.splitlines()]
 

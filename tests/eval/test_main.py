@@ -7,6 +7,7 @@ import venv
 
 import pytest
 
+from tests import warm
 from tests.eval.rig import arguments, environment, make_candidate, make_corpus
 
 
@@ -18,7 +19,10 @@ def corpus(tmp_path_factory):
 def refused(tmp_path, corpus, python: str = sys.executable, **options) -> str:
     scratch = options.pop("scratch", tmp_path / "scratch")
     argv = arguments(make_candidate(tmp_path / "c"), corpus, scratch, tmp_path / "out.json", **options)
-    done = subprocess.run([python, *argv[1:]], env=environment(), capture_output=True, text=True, check=False)
+    if python == sys.executable:
+        done = warm.run("eval", argv[4:], tmp_path, environment())
+    else:
+        done = subprocess.run([python, *argv[1:]], env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "Traceback" not in done.stderr and not (tmp_path / "out.json").exists(), done.stderr
     assert not (tmp_path / "scratch").exists() or list((tmp_path / "scratch").iterdir()) == []
     return done.stderr

@@ -10,12 +10,13 @@ import pytest
 
 from bot.selftest import cheats
 from eval.sandbox import LEVELS
-from tests.redteam.attacks import CHEATS, FAST, gets_what_is_expected, works
+from tests.redteam.attacks import CHEATS, FAST, apart_and_together, gets_what_is_expected, works
 
-WEAKER = [("network/udp", "landlock"), ("secrets/git_credentials", "landlock"), ("data/read_val_audited", "none")]
+WEAKER = [(("network/udp", "secrets/git_credentials"), "landlock"), ("data/read_val_audited", "none")]
+APART, TOGETHER = apart_and_together([name for name in FAST if "bubblewrap" in CHEATS[name].expect], "bubblewrap")
 
 
-@pytest.mark.parametrize("name", [name for name in FAST if "bubblewrap" in CHEATS[name].expect])
+@pytest.mark.parametrize("name", [*APART, sum(TOGETHER.values(), [])], ids=str)
 def test_a_cheat_fails_at_the_strongest_level(bench, name):
     gets_what_is_expected(bench, name, next(level for level in LEVELS if works(level)))
 

@@ -39,7 +39,7 @@ def test_the_rehearsal_leaves_the_model_as_it_was(train, tmp_path, monkeypatch):
     monkeypatch.setattr(session, "output", tmp_path)
     model = random_model(train)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    train.rehearse(model, model, batch_size=2)
+    assert train.rehearse(model, model, largest=2) == 2
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(p.grad is None for p in model.parameters())
 
@@ -96,7 +96,7 @@ def test_a_second_of_training_beats_every_model_without_context(corpus, tmp_path
 
 
 def test_divergence_is_a_crash_with_its_reason_in_the_log(corpus, tmp_path):
-    source = candidate.PATH.read_text().replace("loss = train_model(inputs, targets)", "loss = train_model(inputs, targets) * float('nan')")
+    source = candidate.PATH.read_text().replace("loss = train_step(inputs, targets)", "loss = train_step(inputs, targets) * float('nan')")
     run = rig.Measured(tmp_path, source, corpus, budget="1s cpu")
     assert run["outcome"] == "crash" and "training diverged" in run.log
 

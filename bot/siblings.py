@@ -1,0 +1,159 @@
+"""The workers of one machine: the lead, and its scouts on further GPUs (`bot.scouts`). Each reads the others' records and writes its own.
+
+| | name | state folder |
+|---|---|---|
+| lead | `nightly` | `<state>` |
+| scout 1 | `nightly-scout1` | `<state>/scouts/1` |
+
+Nothing measured on one device is ever compared with what another one measured: what a sibling kept is a proposal here (`bot.migration`),
+and what it tried is not proposed again.
+"""
+
+import fcntl
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import force_setattr
+
+from bot.accounts import is_given
+from bot.history import History
+from bot.ledger import DECODER, Ledger
+from bot.records import Experiment, Measurement, Proposal
+from bot.report import files
+from bot.report.text import duration, plural
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
+
+FOLDER = "scouts"
+NAME = re.compile(r"(?P<lead>.+)-scout(?P<number>\d+)")
+SOURCE = re.compile(r"lead:.+|scout:\d+:.+")  # of a proposal that a sibling kept
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a worker is. `number`: 0 of the lead."""
+
+    state: Path  # the lead's
+    name: str  # the lead's
+    number: int
+
+    def ledger(self, number: int) -> Ledger:
+        state = self.state / FOLDER / str(number) if number else self.state
+        return Ledger(state / "ledger" / (scout_name(self.name, number) if number else self.name))
+
+    def siblings(self) -> list[int]:
+        """Those that have a record, of earlier nights too."""
+        found = (path.name for path in (self.state / FOLDER).glob("*") if path.name.isdigit())
+        return [number for number in sorted({0, *map(int, found)} - {self.number}) if self.ledger(number).path.exists()]
+
+
+def place(settings: "Settings") -> Place:
+    state, found = files.state(settings), NAME.fullmatch(settings.name)
+    if found and state.parts[-2:] == (FOLDER, found["number"]):
+        return Place(state.parent.parent, found["lead"], int(found["number"]))
+    return Place(state, settings.name, 0)
+
+
+def scout_name(name: str, number: int) -> str:
+    return f"{name}-scout{number}"
+
+
+def ledgers(settings: "Settings") -> list[tuple[str, Ledger]]:
+    """(name, ledger) of each sibling; a scout's name is `scout 1`."""
+    here = place(settings)
+    return [(called(number), here.ledger(number)) for number in here.siblings()]
+
+
+def called(number: int) -> str:
+    return f"scout {number}" if number else "lead"
+
+
+class Sibling:
+    """`history` holds what its file had at the last `refresh`, loss curves apart."""
+
+    def __init__(self, number: int, ledger: Ledger):
+        self.number, self.ledger = number, ledger
+        self.name, self.source = called(number), f"scout:{number}" if number else "lead"
+        self.history, self._read = History(), 0
+
+    def refresh(self) -> None:
+        """Takes in the lines that are new. One that its writer has not ended yet waits for the next time."""
+        with self.ledger.path.open("rb") as file:
+            file.seek(self._read)
+            lines = file.read()
+        lines = lines[: lines.rfind(b"\n") + 1]
+        self._read += len(lines)
+        for line in lines.splitlines():
+            try:
+                event = DECODER.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError):  # its owner's concern
+                continue
+            if type(event) is Measurement:
+                force_setattr(event, "curve", ())
+            self.history.add(event)
+
+    def keeps(self) -> list[Experiment]:
+        """The changes of its own in its stack, as they were decided, the oldest first. What it took up itself is another's."""
+        found = dict.fromkeys(self.history.origin(e).id for e in self.history.stack)
+        decided = (self.history.experiments[id] for id in found)
+        return [e for e in decided if e.proposal and not is_given(e) and not SOURCE.fullmatch(e.proposal.source)]
+
+
+class Siblings:
+    """All of one worker's, read again at each `refresh`."""
+
+    def __init__(self, settings: "Settings"):
+        self.place = place(settings)
+        self.known: dict[int, Sibling] = {}
+        self.passed: set[str] = set()  # sources that are not taken up in this run
+        self.told: set[str] = set()  # sources that a person has read of
+        self.refresh()
+        self.told.update(source for source, _, _ in self.keeps())
+
+    def refresh(self) -> None:
+        for number in self.place.siblings():
+            sibling = self.known.setdefault(number, Sibling(number, self.place.ledger(number)))
+            sibling.refresh()
+
+    def keeps(self) -> list[tuple[str, Sibling, Experiment]]:
+        """(source, whose, what) of every keep, the oldest first. The source holds its commit, which no other keep has."""
+        found = [(s, e, s.history.sha_of(e)) for s in self.known.values() for e in s.keeps()]
+        return [(f"{s.source}:{sha[:9]}", s, e) for s, e, sha in sorted(found, key=lambda one: one[1].verdict.at)]
+
+    def proposals(self) -> tuple[Proposal, ...]:
+        """Whatever they tried or try now."""
+        each = (e for s in self.known.values() for e in s.history.experiments.values())
+        return tuple(e.proposal for e in each if e.id and e.proposal and not is_given(e))
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """One worker at a time looks at what the others try and writes down what it tries next. The lock dies with its holder."""
+        if not self.known:
+            yield
+            return
+        with (self.place.state / FOLDER / "turn").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            self.refresh()
+            yield
+
+
+def text(settings: "Settings") -> str:
+    """`2 scouts: 31 experiments, 3 kept, 4.2 h of measuring`; empty without any."""
+    scouts = [Sibling(number, ledger) for number, ledger in scout_ledgers(settings)]
+    for scout in scouts:
+        scout.refresh()
+    tried, kept = sum(s.history.tried for s in scouts), sum(len(s.history.keeps) for s in scouts)
+    runs = [m for s in scouts for e in s.history.experiments.values() for m in e.measurements]
+    spent, whose = duration(sum(m.seconds for m in runs)), plural(len(scouts), "scout")
+    return f"{whose} on other devices: {plural(tried, 'experiment')}, {kept} kept, {spent} of measuring" if scouts else ""
+
+
+def scout_ledgers(settings: "Settings") -> list[tuple[int, Ledger]]:
+    here = place(settings)
+    return [(number, here.ledger(number)) for number in here.siblings() if number] if not here.number else []
