@@ -7,7 +7,10 @@ VENV ?= .venv
 TORCH_INDEX ?=
 TORCH ?= torch==2.13.0
 
-PARALLEL := -n 2 --dist loadfile
+# Set, it would have every process of the tests compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt

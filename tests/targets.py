@@ -3,7 +3,6 @@
 import atexit
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from bot.history import History
 from bot.ledger import Ledger
+from tests import warm
 from tests.conftest import make_repo
 
 LOCKS = tempfile.mkdtemp(prefix="autoresearch-tests-")  # as TMPDIR: else tests in other processes wait for ours to measure
@@ -72,10 +72,7 @@ def environment(**extra: str) -> dict[str, str]:
 
 def autoresearch(root: Path, *args: str, code: int = 0, **extra: str) -> str:
     """Runs the command line in `root`; its stdout and stderr together."""
-    done = subprocess.run(
-        command_line(*args), cwd=root, env=environment(**extra), stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-    )  # fmt: skip
+    done = warm.run("bot", list(args), root, environment(**extra), merged=True)
     assert done.returncode == code, done.stdout
     return done.stdout
 

@@ -216,15 +216,10 @@ def test_a_good_script_is_really_measured(repo):
     assert "ok    measured val_bpb " in result.output and "train.py: conforms" in result.output
 
 
-def test_a_crash_shows_its_last_lines(repo):
+def test_the_working_tree_is_measured_a_crash_shows_its_last_lines_and_nothing_is_left(repo):
     (repo / "train.py").write_text(GOOD.replace("def main():\n", "def main():\n    raise RuntimeError('boom 17')\n"))
     result = check("-C", repo)
     assert result.exit_code == 1 and "measured: crash" in result.output and "boom 17" in result.output
-
-
-def test_the_working_tree_is_what_is_measured_and_nothing_is_left(repo):
-    (repo / "train.py").write_text(GOOD.replace("session.output / ", "session.output / 'deep' / "))
-    assert check("-C", repo).exit_code == 1
     assert [p.name for p in repo.iterdir() if p.name.startswith(".")] == [".git"]
 
 

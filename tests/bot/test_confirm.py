@@ -1,7 +1,9 @@
 """The end of a night on real git: what is taken out again, what is proved, and that it ends whatever fails."""
 
 import difflib
+import itertools
 import json
+import shutil
 
 import pytest
 
@@ -59,9 +61,11 @@ def values(night) -> dict[str, str]:
 
 
 class TestOneGain:
-    @pytest.fixture
-    def night(self, tmp_path):
-        night, _ = make_night(tmp_path / "repo", [edit("a gain", ("A", 4.0))])
+    @pytest.fixture(scope="class")
+    @classmethod
+    def night(cls, tmp_path_factory):
+        """The last test goes on where the others only look."""
+        night, _ = make_night(tmp_path_factory.mktemp("gain") / "repo", [edit("a gain", ("A", 4.0))])
         run_loop(night)
         return night
 
@@ -93,9 +97,11 @@ class TestOneGain:
 class TestLuck:
     """A change that only the search saw gain."""
 
-    @pytest.fixture
-    def night(self, tmp_path):
-        night, _ = make_night(tmp_path / "repo", TWO, lucky(2))
+    @pytest.fixture(scope="class")
+    @classmethod
+    def night(cls, tmp_path_factory):
+        """The last test damages what the others only look at."""
+        night, _ = make_night(tmp_path_factory.mktemp("luck") / "repo", TWO, lucky(2))
         run_loop(night)
         return night
 
@@ -189,22 +195,32 @@ class Killed(Exception):
     pass
 
 
+def killing(at: int):
+    """The bot dies before the answer number `at`."""
+    calls = itertools.count()
+
+    def answer(asked):
+        if next(calls) == at:
+            raise Killed
+        return lucky(2)(asked)
+
+    return answer
+
+
+def dies(night) -> None:
+    with pytest.raises(Killed):
+        run_loop(night)
+
+
 def test_killed_before_any_run_of_confirming_it_is_the_night_nobody_disturbed(tmp_path):
+    """The search is the same in all of them: it is made once, by a night that dies at its end."""
     calm, referee = make_night(tmp_path / "calm", TWO, lucky(2))
     run_loop(calm)
     first = [a["role"] for a in referee.asked].index("ablate")
+    dies(make_night(tmp_path / "searched", TWO, killing(first))[0])
     for kill in range(first, len(referee.asked)):
-        calls = iter(range(len(referee.asked)))
-
-        def answer(asked, kill=kill, calls=calls):
-            if next(calls) == kill:
-                raise Killed
-            return lucky(2)(asked)
-
-        root = tmp_path / str(kill)
-        night, _ = make_night(root, TWO, answer)
-        with pytest.raises(Killed):
-            run_loop(night)
+        root = shutil.copytree(tmp_path / "searched", tmp_path / str(kill), symlinks=True)
+        dies(open_again(root, killing(kill - first))[0])
         again, _ = open_again(root, lucky(2))
         run_loop(again)
         lost = referee.asked[kill]["role"] == "sealed"  # it may have been read, and is never read twice

@@ -13,64 +13,65 @@ from eval.sandbox import choose
 from tests.conftest import commit_all
 from tests.targets import CONFIG, LOCKS, SCORE, autoresearch, command_line, environment, history, make_target, statuses, wait_for
 
+ATTEMPTS = {
+    "ledger": "open('{tmp}/repo/.autoresearch/ledger/demo/local.jsonl').read()[:20]",
+    "git": "open('{tmp}/repo/.git/config').read()[:20]",
+    "secret": "open('{tmp}/secret').read()",
+    "network": "__import__('socket').create_connection(('127.0.0.1', 9), 1)",
+    "write elsewhere": "open('{tmp}/repo/planted', 'w').write('x')",
+    "write at home": "[open(f'{{os.path.expandvars(p)}}/x', 'w').write('x') for p in ('.', '$HOME', '$TMPDIR')]",
+    "read what is readable": "open('{tmp}/model/weights').read()",
+}
 CALL = """
-try:
-    print("SPY", spy())
-except OSError as error:
-    print("SPY", error.strerror)
+for name, body in ATTEMPTS.items():
+    try:
+        print("SPY", name, "=", eval(body))
+    except OSError as error:
+        print("SPY", name, "=", error.strerror)
 raise SystemExit(1)
 """
 REFUSED = ("No such file or directory", "Permission denied", "Operation not permitted", "Read-only file system", "Connection refused")
-
-
-def spied(tmp_path, body, config=CONFIG):
-    """A night of the baseline alone, of a command that also runs `body`; what it said about it."""
-    root = make_target(tmp_path / "repo", [], config.format(tmp=tmp_path))
-    (root / "score.py").write_text(f"{SCORE}\ndef spy():\n    {body}\n{CALL}")
-    commit_all(root)
-    output = autoresearch(root, "run", code=1, SECRET_TOKEN="canary")
-    return re.search(r"^  \| SPY (.*)$", output, re.M)[1], history(root).experiments[0].measurements[0]
-
-
 ISOLATED = pytest.mark.skipif(choose().level == "none", reason="no sandbox on this machine")
 
 
+@pytest.fixture(scope="module")
+def spied(tmp_path_factory):
+    """A night of the baseline alone, of a command that tries all of it: what it said, the run, the folder."""
+    tmp = tmp_path_factory.mktemp("spied")
+    (tmp / "secret").write_text("canary")
+    (tmp / "model").mkdir()
+    (tmp / "model/weights").write_text("weights")
+    root = make_target(tmp / "repo", [], CONFIG + f"readable: ['{tmp}/model']\n")
+    attempts = {name: body.format(tmp=tmp) for name, body in ATTEMPTS.items()}
+    (root / "score.py").write_text(f"{SCORE}\nATTEMPTS = {attempts}\n{CALL}")
+    commit_all(root)
+    output = autoresearch(root, "run", code=1)
+    return dict(re.findall(r"^  \| SPY (.*?) = (.*)$", output, re.M)), history(root).experiments[0].measurements[0], tmp
+
+
 @ISOLATED
-@pytest.mark.parametrize(
-    "body",
-    [
-        "return open('{tmp}/repo/.autoresearch/ledger/demo/local.jsonl').read()[:20]",
-        "return open('{tmp}/repo/.git/config').read()[:20]",
-        "return open('{tmp}/secret').read()",
-        "return __import__('socket').create_connection(('127.0.0.1', 9), 1)",
-    ],
-)
-def test_a_command_reaches_nothing_outside_its_tree(tmp_path, body):
-    (tmp_path / "secret").write_text("canary")
-    said, measured = spied(tmp_path, body.format(tmp=tmp_path))
-    assert said in REFUSED
+@pytest.mark.parametrize("name", ["ledger", "git", "secret", "network"])
+def test_a_command_reaches_nothing_outside_its_tree(spied, name):
+    said, measured, _ = spied
+    assert said[name] in REFUSED
     assert measured.isolation == choose().level
 
 
 @ISOLATED
-def test_what_a_command_writes_elsewhere_is_not_there(tmp_path):
+def test_what_a_command_writes_elsewhere_is_not_there(spied):
     """In the sandbox such a folder may exist, in the run's private /tmp; the real one stays as it is."""
-    spied(tmp_path, f"return open('{tmp_path}/repo/planted', 'w').write('x')")
-    assert not (tmp_path / "repo/planted").exists()
+    said, _, tmp = spied
+    assert "write elsewhere" in said and not (tmp / "repo/planted").exists()
 
 
 @ISOLATED
-def test_a_command_writes_its_tree_home_and_temporary_folder(tmp_path):
-    body = "return [open(f'{os.path.expandvars(p)}/x', 'w').write('x') for p in ('.', '$HOME', '$TMPDIR')]"
-    assert spied(tmp_path, body)[0] == "[1, 1, 1]"
+def test_a_command_writes_its_tree_home_and_temporary_folder(spied):
+    assert spied[0]["write at home"] == "[1, 1, 1]"
 
 
 @ISOLATED
-def test_a_command_reads_what_is_readable(tmp_path):
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model/weights").write_text("weights")
-    said, _ = spied(tmp_path, f"return open('{tmp_path}/model/weights').read()", CONFIG + "readable: ['{tmp}/model']\n")
-    assert said == "weights"
+def test_a_command_reads_what_is_readable(spied):
+    assert spied[0]["read what is readable"] == "weights"
 
 
 @ISOLATED

@@ -140,7 +140,7 @@ def test_a_failure_has_no_value_however_well_its_other_runs_went(tmp_path):
 
 def test_locked_files_come_from_the_base_commit(tmp_path):
     """The user's working tree may change under the run; what is measured is what was committed."""
-    root = make_target(tmp_path / "repo", walk(1))
+    root = make_target(tmp_path / "repo", [patch(5.0, 6, "worse")])
     (root / "score.py").write_text("print('METRIC cost=0')")
     autoresearch(root, "run")
     assert history(root).experiments[0].verdict.value == pytest.approx(9.0, abs=0.1)
@@ -248,7 +248,7 @@ class TestRefusals:
 
     @pytest.fixture
     def root(self, tmp_path):
-        return make_target(tmp_path / "repo", walk(1))
+        return make_target(tmp_path / "repo", [patch(5.0, 6, "worse")])
 
     def test_detached_head(self, root):
         git(root, "checkout", "-q", "--detach")

@@ -1,6 +1,7 @@
 """A ledger that lost a line, and a repository that lost an object: the night goes on, and nothing that was kept is lost."""
 
 import json
+import shutil
 import subprocess
 
 import pytest
@@ -15,6 +16,7 @@ from tests.targets import CONFIG, autoresearch, make_target, patch, walk
 def without_a_sandbox(monkeypatch):
     """A sandbox costs each command 0.1 s and changes nothing here; tests/bot/test_isolation.py has it."""
     monkeypatch.setenv("AUTORESEARCH_SANDBOX", "none")
+
 
 THREE_GAINS = [patch(5.0, 4.9, "one"), patch(4.9, 4.8, "two"), patch("77.0", 1, "does not apply"), patch(4.8, 4.7, "three")]
 
@@ -35,12 +37,18 @@ def lose(root, wanted):
     path.write_text("".join([*lines[:index], "garbage\n", *lines[index + 1 :]]))
 
 
-@pytest.fixture
-def root(tmp_path):
-    root = make_target(tmp_path / "repo", THREE_GAINS)
-    autoresearch(root, "run")
+@pytest.fixture(scope="module")
+def night(tmp_path_factory):
+    root = make_target(tmp_path_factory.mktemp("night") / "repo", THREE_GAINS)
+    autoresearch(root, "run", AUTORESEARCH_SANDBOX="none")
     assert [e.id for e in history(root).keeps] == [1, 2, 4]
     return root
+
+
+@pytest.fixture
+def root(night, tmp_path):
+    """A night of three gains that each test damages in its own way."""
+    return shutil.copytree(night, tmp_path / "repo", symlinks=True)
 
 
 @pytest.mark.parametrize("id", [1, 2, 4])

@@ -17,7 +17,8 @@ def night(tmp_path):
         yield world, box
 
 
-@pytest.mark.parametrize("how", ["merge", pytest.param("rebase", marks=pytest.mark.slow)])
+@pytest.mark.slow  # by default tests/bot/test_colleagues.py has it, without GitHub
+@pytest.mark.parametrize("how", ["merge", "rebase"])
 def test_a_branch_that_was_brought_up_to_date_goes_on_from_there(night, how):
     world, box = night
     main = world.repo.push_as("alice", "main", {"params.py": PARAMS.format(x=5.0, y=9.0).replace("three", "moved")}, "main moves")

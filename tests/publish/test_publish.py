@@ -90,6 +90,7 @@ def test_a_dry_run_writes_nothing(world):
     assert not world.repo.branch(BRANCH) and not world.repo.branch(LEDGER)
 
 
+@pytest.mark.slow  # by default test_canaries.py has such a pair
 def test_a_machine_that_may_only_read_hands_over_what_another_publishes(world, tmp_path):
     reader, publisher, folder = world.box(contents="read"), world.box(), tmp_path / "handed"
     first = reader.use(mode="run", publication=str(folder))
@@ -141,6 +142,7 @@ def test_a_pull_request_that_was_closed_stays_closed_until_there_is_more(night):
     assert box.use(mode="all").outputs["pr-number"] == "2"
 
 
+@pytest.mark.slow  # by default tests/bot/test_colleagues.py has it, without GitHub
 def test_a_colleagues_commit_is_built_upon_and_never_overwritten(night):
     world, box, _ = night
     theirs = world.repo.push_as("carol", BRANCH, {"params.py": PARAMS.format(x=4.5, y=7.0)}, "by hand")
