@@ -52,10 +52,15 @@ class Line(Changes):
         """Goes on from where the base branch is now, if that makes a difference."""
         self.settle()
         history, new = self.history, self.others.newest_base
-        if not new or not any(map(self.matters, self.repo.changed(history.base, new))):
+        if not new:
             return
-        check_files(self.repo, self.settings, new)
-        merged, carry = self.others.sorted_by(new)
+        if moved := any(map(self.matters, self.repo.changed(history.base, new))):
+            check_files(self.repo, self.settings, new)
+        merged, missing = self.others.sorted_by(new)
+        gone = self.others.withdrawn(new, missing)
+        if not moved and not gone:
+            return
+        carry = [id for id in missing if id not in gone]
         branch = history.opened.base_branch
         if theirs := [e for e in history.stack if e.proposal.source == HUMAN and e.id in carry]:
             return self.note(
@@ -63,8 +68,9 @@ class Line(Changes):
                 f"stays on {history.base[:12]}; merge it, or bring the branch up to date (*Update branch*), to go on from the new {branch}"
             )
         became = f"; of {len(history.stack)} kept changes {len(merged)} are in it, {len(carry)} are applied again" if history.stack else ""
+        became += f", {len(gone)} were in it and were taken out again" if gone else ""
         why = f"{branch} moved from {history.base[:12]} to {new[:12]}{became}"
-        self.rebase(Rebased(time.time(), new, why, carry=tuple(carry), merged=tuple(merged)))
+        self.rebase(Rebased(time.time(), new, why, carry=tuple(carry), merged=tuple(merged), out=tuple(gone)))
 
     def rebase(self, event: Rebased) -> None:
         """On to another line. What was about to be decided was measured against the one that is left."""

@@ -142,6 +142,10 @@ class Objects:
         out = self.git("rev-list", "--reverse", "--topo-order", "--parents", new, *(f"^{sha}" for sha in old), "--")
         return [(words[0], words[1:]) for words in map(str.split, out.splitlines())]
 
+    def mainline(self, old: str, new: str, paths: Iterable[str], most: int) -> list[str]:
+        """The newest `most` commits of the branch at `new`, in its own line, that `old` has not and that touch `paths`."""
+        return self.git("rev-list", "--first-parent", f"--max-count={most}", new, f"^{old}", "--", *paths).split()
+
     def changes(self, commits: Iterable[str]) -> list[Change]:
         """What each of `commits` changes against its only parent."""
         options = ["--stdin", "--root", "-r", "-z", "--raw", "--no-renames"]

@@ -12,6 +12,7 @@ from .settings import Settings
 from .written import Written
 
 Parents = list[tuple[str, list[str]]]  # (sha, its parents), the oldest first
+LOOKED_AT = 100  # commits of a base branch that moved
 REVERTS = re.compile(r"This reverts commit ([0-9a-f]{40,64})")
 
 
@@ -85,6 +86,12 @@ class Reading(Changes):
                 carry.append(e.id)
                 now = after or now
         return merged, carry
+
+    def withdrawn(self, new: str, ids: list[int]) -> list[int]:
+        """Of kept experiments that the commit `new` has not, those that the base branch had on its way there: people took them out."""
+        passed = self.written.objects.mainline(self.history.base, new, self.settings.editable, LOOKED_AT) if ids else []
+        had = {id for sha in passed if sha != new for id in self.sorted_by(sha)[0]}
+        return [id for id in ids if id in had]
 
     # Commits
 

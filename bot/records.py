@@ -248,7 +248,7 @@ class Rebased(Record, tag="rebased", frozen=True, omit_defaults=True, gc=False):
     # 0: their own. A commit that stands for several is the last of them
     steps: tuple[tuple[str, int], ...] = ()
     under: tuple[int, ...] = ()  # as `carry`, but below `steps`, which hold the same commits on the older base
-    out: tuple[int, ...] = ()  # kept experiments that people took out of the branch
+    out: tuple[int, ...] = ()  # kept experiments that people took out, of the branch or, once it was merged, of the base
     replaces: str = ""  # others' commit that this line stands for: nothing in it is their own
     there: bool = False  # what was read was on the remote's branch
 

@@ -55,6 +55,16 @@ def test_what_was_merged_is_not_applied_again(repo, how):
     assert lines(repo, "autoresearch/demo")[0] == "X = 4.5" and lines(repo, "autoresearch/demo")[-1] == "Y = 8.0"
 
 
+@pytest.mark.parametrize("how", ["merge", "squash"])
+def test_what_was_merged_and_reverted_is_not_brought_back(repo, how):
+    merge(repo, how)
+    git(repo, "revert", "--no-edit", *(["-m", "1"] if how == "merge" else []), "HEAD")
+    autoresearch(repo, "run")
+    known = history(repo)
+    assert known.base == git(repo, "rev-parse", "main") and known.rebases[0].out == (1,) and not known.stack
+    assert lines(repo, known.champion_sha)[0] == "X = 5.0"
+
+
 @pytest.mark.slow
 def test_a_new_base_is_measured_as_a_baseline(repo):
     merge(repo, "squash")

@@ -16,7 +16,7 @@ def step(start: float, lasted: float, number: int = 1) -> dict:
 
 
 def packed(events: object) -> bytes:
-    return gzip.compress(json.dumps({"traceEvents": events}).encode())
+    return gzip.compress(json.dumps({"traceEvents": events}).encode(), mtime=0)
 
 
 CPU = [
