@@ -17,7 +17,7 @@ def test_output_exit_code_and_folder_are_those_of_a_new_interpreter(tmp_path):
 
 
 def test_a_secret_or_what_is_read_at_the_start_takes_a_new_interpreter():
-    assert warm.forkable(environment(AUTORESEARCH_SANDBOX="none", CI="true"))
+    assert warm.forkable(environment(AUTORESEARCH_SANDBOX="none", CI="true", TORCHINDUCTOR_CACHE_DIR="/tmp/x"))
     assert not any(warm.forkable(environment(**{name: "x"})) for name in ("GITHUB_TOKEN", "OPENAI_API_KEY", "PYTHONHASHSEED", "HOME"))
 
 

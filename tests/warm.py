@@ -29,6 +29,7 @@ PACKAGES = {
 # What a program reads while it starts, or may have to hide from those who can read /proc: that takes an interpreter of its own.
 NOT_FORKED = ("PYTHON", "LD_", "OMP_", "MKL_", "OPENBLAS_", "CUDA_", "TORCH", "MPL", "HOME", "XDG_", "LANG", "LC_")
 SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+COMPILED = "TORCHINDUCTOR_CACHE_DIR"  # torch puts it into the environment of whoever imports its compiler, this process too
 _SERVERS: dict[str, "Server"] = {}
 
 
@@ -52,7 +53,7 @@ def start(package: str, args: list[str], cwd: Path, env: dict[str, str], out: IO
 
 
 def forkable(env: dict[str, str]) -> bool:
-    changed = {name for name in env.keys() | BEGAN.keys() if env.get(name) != (BEGAN | PLACE).get(name)}
+    changed = {name for name in env.keys() | BEGAN.keys() if env.get(name) != (BEGAN | PLACE).get(name)} - {COMPILED}
     return sys.platform == "linux" and not any(name.startswith(NOT_FORKED) or any(word in name for word in SECRET) for name in changed)
 
 
