@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot import edit, keys, prompting, spending
+from bot import keys, prompting, spending
 from bot.asking import AgentSettings
 from bot.duplicates import Seen, moved
 from bot.edit import EditRejected
@@ -181,10 +181,6 @@ class Agent:
         edits = {path: text for path, text in whole.items() if text != champion.get(path)}
         if not changed or not edits:
             return "refused", f"{self.name} changed nothing: {words}", {}
-        try:
-            edit.apply(champion, Answer("", self.source, edits=edits), lambda patch: {})
-        except EditRejected as error:
-            return "rejected", str(error), {}
         reason = self._told(edits, champion) or task.refusal(edits)
         return ("rejected", reason, {}) if reason else ("answer", "", edits)
 

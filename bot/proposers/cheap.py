@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import PurePosixPath
 
+from bot import edit
 from bot.contract import Session, dotted, findings
 from bot.fingerprints import moved, written
+from bot.proposers import Answer
 from bot.proposers.interpreter import ask
 from bot.proposers.source import BOM, DEVICES
 from bot.proposers.undefined import Trees, imports, links, names, trees
@@ -41,7 +43,19 @@ def refusal(files: Mapping[str, str], edits: Mapping[str, str], settings: Settin
     rules += [names(files, changed), links(before, now)]
     if not settings.command:
         rules += [_imports(before, now, settings.entry), _session(before, now), _contract(files, after, settings.entry)]
-    return "\n".join(dict.fromkeys(reason for rule in rules for reason in rule))
+    reasons = dict.fromkeys(reason for rule in rules for reason in rule)
+    return "\n".join(reasons) or _rejected(files, edits)
+
+
+def _rejected(files: Mapping[str, str], edits: Mapping[str, str]) -> str:
+    """What would be refused when it becomes a commit."""
+    if {**files, **edits} == files:
+        return ""
+    try:
+        edit.apply(files, Answer("", "", edits=dict(edits)), lambda patch: {})
+    except edit.EditRejected as error:
+        return str(error)
+    return ""
 
 
 def _owned(before: Mapping[str, str], after: Mapping[str, str], settings: Settings) -> Iterator[str]:

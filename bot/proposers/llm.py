@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from bot import edit
 from bot.duplicates import Seen, moved
 from bot.edit import EditRejected
 from bot.errors import UsageError
@@ -133,10 +132,9 @@ class Llm:
         """(what was understood and can be measured, "") or (None, why not)."""
         try:
             parsed = parse(text, files := talk.context.files, growth(talk.context.mode))
-            talk.idea = parsed.hypothesis
-            edit.apply(files, Answer(parsed.hypothesis, "", edits=parsed.edits), lambda patch: {})  # as it will be before it is measured
         except EditRejected as error:
             return None, str(error)
+        talk.idea = parsed.hypothesis
         if wrong := cheap.refusal(files, parsed.edits, self.settings):
             return None, wrong
         after = {**files, **parsed.edits}

@@ -146,3 +146,11 @@ class People(Research):
     @staticmethod
     def origin(history: History, experiment: Experiment) -> int:
         return history.origin(experiment).id
+
+
+def three_kept(root: Path) -> People:
+    """Three kept changes, A, B and C."""
+    found = People.start(root)
+    for values in ({"a": 1}, {"a": 1, "b": 2}, {"a": 1, "b": 2, "c": 3}):
+        found.keep(text(**values))
+    return found

@@ -4,16 +4,12 @@ import pytest
 
 from bot.errors import UsageError
 from bot.records import HUMAN
-from tests.bot.people import People, text
+from tests.bot.people import People, text, three_kept
 
 
 @pytest.fixture
 def at(tmp_path) -> People:
-    """Three kept changes, A, B and C."""
-    found = People.start(tmp_path / "repo")
-    for values in ({"a": 1}, {"a": 1, "b": 2}, {"a": 1, "b": 2, "c": 3}):
-        found.keep(text(**values))
-    return found
+    return three_kept(tmp_path / "repo")
 
 
 def moved(**values: int) -> str:

@@ -8,16 +8,12 @@ from bot.commits import sync_branch
 from bot.errors import UsageError
 from bot.records import HUMAN, Pruned
 from bot.stack import Stack
-from tests.bot.people import CAROL, People, text
+from tests.bot.people import CAROL, People, text, three_kept
 
 
 @pytest.fixture
 def at(tmp_path) -> People:
-    """Three kept changes, A, B and C."""
-    found = People.start(tmp_path / "repo")
-    for values in ({"a": 1}, {"a": 1, "b": 2}, {"a": 1, "b": 2, "c": 3}):
-        found.keep(text(**values))
-    return found
+    return three_kept(tmp_path / "repo")
 
 
 def stack(history) -> list[int]:
