@@ -30,7 +30,9 @@ def muon(train, parameters):
     return train.Muon(parameters, lr=0.05, momentum=0.9, weight_decay=0.1, beta2=0.9, steps=5, dtype=torch.float32)
 
 
-def test_a_bank_takes_the_same_steps_as_its_matrices(train):
+@pytest.mark.parametrize("elements", [2**20, 2 * 24 * 16])
+def test_a_bank_takes_the_same_steps_as_its_matrices(train, elements, monkeypatch):
+    monkeypatch.setattr(train, "MUON_ELEMENTS", elements)
     torch.manual_seed(0)
     bank = torch.nn.Parameter(torch.randn(3, 24, 16))
     matrices = [torch.nn.Parameter(m[None].clone()) for m in bank.detach()]
