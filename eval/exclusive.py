@@ -3,6 +3,8 @@
     with exclusive("cuda", Path("/tmp"), waiting=lambda: print("another measurement has the GPU")):
         ...
 
+A CPU is locked core by core: processes that were put on cores of their own measure at once, one that may use all waits for all.
+
 flock on a file that is never deleted (deleting one that somebody waits for would give two holders). Its folder is shared by
 every user of the machine, so the file is open to all of them, links are not followed, and O_CREAT is kept away from
 files that exist: Linux refuses it for another user's file in a sticky folder (fs.protected_regular).
@@ -24,29 +26,30 @@ from eval.errors import RefereeError
 POLL_SECONDS = 0.2  # between two tries, and between two calls of `waiting`
 
 
-def lock_path(device: str, folder: Path) -> Path:
-    """The file of `device`: one for all CPU measurements, one for mps, one per GPU.
+def lock_paths(device: str, folder: Path) -> list[Path]:
+    """The files of `device`: one for mps, one for the GPU, and for a CPU one for each core that this process may use, in order.
 
     A GPU is named by its uuid where nvidia-smi knows it: CUDA_VISIBLE_DEVICES may say `0` to one process and `GPU-...` to another."""
-    name = f"cuda-{nvidia.identity()}" if device.startswith("cuda") else device
-    return folder / f"autoresearch-{re.sub('[^A-Za-z0-9-]', '_', name)}.lock"
+    names = [f"cuda-{nvidia.identity()}" if device.startswith("cuda") else device]
+    if device == "cpu" and hasattr(os, "sched_getaffinity"):
+        names = [f"cpu{core}" for core in sorted(os.sched_getaffinity(0))]
+    return [folder / f"autoresearch-{re.sub('[^A-Za-z0-9-]', '_', name)}.lock" for name in names]
 
 
 @contextlib.contextmanager
 def exclusive(device: str, folder: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """The block runs alone on `device` among all callers that name the same folder.
+    """The block runs alone on `device` (this process's cores, on a CPU) among all callers that name the same folder.
 
     `waiting()` is called about five times a second while somebody else measures; what it raises ends the wait.
-    RefereeError if the lock file cannot be used. No child keeps the lock: the descriptor is closed on exec."""
-    path = lock_path(device, folder)
-    fd = _open(path)
-    try:
-        while not _locked(fd, path):
-            waiting()
-            time.sleep(POLL_SECONDS)
+    RefereeError if a lock file cannot be used. No child keeps the lock: the descriptor is closed on exec."""
+    with contextlib.ExitStack() as held:
+        for path in lock_paths(device, folder):  # everybody in the same order, so that no two wait for each other
+            fd = _open(path)
+            held.callback(os.close, fd)
+            while not _locked(fd, path):
+                waiting()
+                time.sleep(POLL_SECONDS)
         yield
-    finally:
-        os.close(fd)
 
 
 def _locked(fd: int, path: Path) -> bool:

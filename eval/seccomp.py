@@ -61,12 +61,12 @@ NUMBERS = {
 # page puts it there: one bit that outlives the process, for each page of every readable file.
 HIDDEN = ("io_uring_setup", "io_uring_enter", "io_uring_register", "clone3", "preadv2", "pwritev2", "mincore")
 IGNORED = ("fadvise64", "readahead")  # advice that would erase or write such bits
-CONDITIONAL = ("socket", "socketpair", "clone", "ioctl", "fcntl")
+CONDITIONAL = ("socket", "socketpair", "clone", "ioctl", "fcntl", "sched_setaffinity")
 CONNECTING = ("connect", "accept", "accept4", "bind", "listen")
 XATTR = ("setxattr", "lsetxattr", "fsetxattr", "setxattrat", "removexattr", "lremovexattr", "fremovexattr", "removexattrat", "file_setattr")
 METADATA = ("chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "lchown", "fchown", "fchownat")
 METADATA += ("utime", "utimes", "futimesat", "utimensat")
-SCHEDULING = ("ioprio_set", "sched_setparam", "sched_setscheduler", "sched_setaffinity", "sched_setattr", "setpriority", "prlimit64")
+SCHEDULING = ("ioprio_set", "sched_setparam", "sched_setscheduler", "sched_setattr", "setpriority", "prlimit64")
 SIGNALS = ("kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal")
 OTHERWISE = {*HIDDEN, *IGNORED, *CONDITIONAL, *CONNECTING, *XATTR, *METADATA, *SCHEDULING, *SIGNALS, "truncate", "move_pages"}
 DENIED = tuple(NUMBERS.keys() - OTHERWISE)
@@ -104,6 +104,9 @@ def rules(landlock: int, pid: int) -> Iterator[tuple[str, int, tuple]]:
         yield name, PRETEND, ()
     yield "clone", EPERM, ((0, NAMESPACES, (0,), True),)
     yield "ioctl", EPERM, ((1, 0xFFFFFFFF, IOCTLS, False),)
+    # It stays on the cores it was given: another measurement may have the others. Of oneself (0) that is advice.
+    yield "sched_setaffinity", PRETEND, ((0, 0xFFFFFFFF, (0,), False),)
+    yield "sched_setaffinity", EPERM, ()
     if landlock:
         yield from beside_landlock(landlock, pid)
     else:  # an empty network of its own: what multiprocessing and torch.distributed use among themselves harms nobody

@@ -104,7 +104,13 @@ def test_own_priority_only_beside_landlock(machine):
     """PRIO_USER (2) with id 0 means every process of this user."""
     tries = [(0, 0), (0, 99), (1, 0), (2, 0)]
     assert [verdict(machine, "setpriority", *which, landlock=7) for which in tries] == [ALLOW] + [EPERM] * 3
-    assert [verdict(machine, "sched_setaffinity", pid, landlock=7) for pid in (0, 99)] == [ALLOW, EPERM]
+    assert [verdict(machine, "sched_setscheduler", pid, landlock=7) for pid in (0, 99)] == [ALLOW, EPERM]
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("abi", [0, 7])
+def test_nobody_leaves_its_cores(machine, abi):
+    assert [verdict(machine, "sched_setaffinity", pid, landlock=abi) for pid in (0, 99)] == [ERROR, EPERM]
 
 
 @pytest.mark.parametrize("machine", MACHINES)
