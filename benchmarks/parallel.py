@@ -85,7 +85,7 @@ def main() -> None:
     half = len(cores) // 2
     if not half:
         sys.exit("there is one core here; nothing can be measured at once")
-    ways = {"one, all cores": [cores], "two, all cores": [cores, cores], "two, half each": [cores[:half], cores[half : 2 * half]]}
+    ways = {"one, all cores": [cores], "one, half": [cores[:half]], "two, all cores": [cores, cores], "two, half each": [cores[:half], cores[half : 2 * half]]}
     corpus = prepare("embedded", 2048, default_cache_dir(), print)
     print(f"{len(cores)} cores, budget {args.budget}, load of the machine {os.getloadavg()[0]:.1f}", flush=True)
     found: dict[str, list[tuple[list[Run], float]]] = {way: [] for way in ways}

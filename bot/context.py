@@ -120,7 +120,7 @@ def for_command(settings: Settings, repo: GitRepo, base: str, state: Path) -> tu
     done = subprocess.run([python, "-V"], capture_output=True, text=True, check=False)
     if done.returncode:
         raise AutoresearchError(f"python: {python} does not run: {done.stderr.strip()}")
-    here = digest(platform.machine(), platform.processor(), platform.node(), done.stdout.strip())
+    here = digest(platform.machine(), platform.processor(), platform.node(), str(cores()), done.stdout.strip())
     locked = {path: entry for path, entry in repo.tree(base).items() if path not in settings.editable}
     key = digest(*settings.command, settings.metric, settings.budget, json.dumps(locked, sort_keys=True), here)
     reading = tuple(map(Path, needs(python, state)[1]))

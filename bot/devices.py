@@ -1,4 +1,5 @@
-"""Several GPUs of one machine: which they are, whose turn on each it is, and what each may spend. `bot.scouts` starts the workers."""
+"""Several devices of one machine, GPUs or parts of its CPU: which they are, and what the worker on each may spend. `bot.scouts` starts
+the workers, `bot.split` finds out what `auto` is."""
 
 import os
 import re
@@ -8,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationInfo
 
+from bot import cores
 from bot.errors import UsageError
 
 if TYPE_CHECKING:
     from bot.settings import Settings
 
 VISIBLE, ORDER = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"
+AUTO = ("auto",)
 DEVICE = re.compile(r"\d+|(GPU|MIG)-[\w./-]+")
 
 
@@ -29,35 +32,76 @@ def listed(value: Any) -> Any:
 
 
 def checked(found: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    if found == AUTO:
+        return found
     for one in found:
-        if not DEVICE.fullmatch(one):
-            raise ValueError(f"{one!r} is no GPU; write what `nvidia-smi -L` shows: numbers like `[0, 1]`, or GPU-... and MIG-... names")
+        if one.startswith("cpu"):
+            cores.cores_of(one)
+        elif not DEVICE.fullmatch(one):
+            raise ValueError(f"{one!r} is no device; write GPUs as `nvidia-smi -L` shows them, like `[0, 1]`, parts of a CPU like "
+                             "`[cpu:0-3, cpu:4-7]`, or `auto` alone")  # fmt: skip
+    if len({cpu(one) for one in found}) > 1:
+        raise ValueError("GPUs and parts of a CPU are two kinds of machine; name one kind")
     if len(set(found)) < len(found):
-        raise ValueError("a GPU is named twice; name each once")
-    device = info.data.get("device", "auto")
-    if found and device not in ("auto", "cuda") and info.data.get("command") is None:
-        raise ValueError(f"these are GPUs, and `device` is {device}; write `device: cuda`, or remove `devices`")
+        raise ValueError("a device is named twice; name each once")
+    taken = [core for one in found if cpu(one) for core in cores.cores_of(one)]
+    if twice := {core for core in taken if taken.count(core) > 1}:
+        raise ValueError(f"core {min(twice)} is in two parts; each must have cores of its own")
+    fits(found, info.data.get("device", "auto"), info.data.get("command") is not None)
     return found
 
 
+def fits(found: tuple[str, ...], device: str, command: bool) -> None:
+    """ValueError where these are no devices of that kind. A command may use GPUs whatever `device` says."""
+    if not found or device == "auto":
+        return
+    if cpu(found[0]) and device != "cpu":
+        raise ValueError(f"these are parts of a CPU, and `device` is {device}; write `device: cpu`, or name GPUs")
+    if not cpu(found[0]) and device != "cuda" and not command:
+        raise ValueError(f"these are GPUs, and `device` is {device}; write `device: cuda`, or name parts of the CPU, like "
+                         "`[cpu:0-3, cpu:4-7]`")  # fmt: skip
+
+
+def cpu(device: str) -> bool:
+    return device.startswith("cpu:")
+
+
 def usable(settings: "Settings") -> None:
-    """UsageError where `device: auto` turned out to be no GPU."""
-    if settings.devices and settings.device != "cuda" and not settings.command:
+    """UsageError where `device: auto` turned out to be of another kind."""
+    if settings.devices and not cpu(settings.devices[0]) and settings.device != "cuda" and not settings.command:
         raise UsageError(f"devices: torch finds no GPU here (device is {settings.device}); remove `devices`, or see `autoresearch doctor`")
+    try:
+        fits(settings.devices, settings.device, bool(settings.command))
+    except ValueError as error:
+        raise UsageError(f"devices: {error}") from None
 
 
 @contextmanager
 def own(settings: "Settings", environ: MutableMapping[str, str] = os.environ) -> Iterator[None]:
-    """This process, and whatever it starts, sees the first device alone, under the number that nvidia-smi gives it."""
+    """This process, and whatever it starts, has the first device alone: a GPU under the number that nvidia-smi gives it, or these cores."""
     if not settings.devices:
         yield
-        return
+    elif cpu(settings.devices[0]):
+        allowed = cores.usable()
+        for one in settings.devices:
+            if foreign := [core for core in cores.cores_of(one) if core not in allowed]:
+                here = f"which may use {cores.named(allowed)}" if allowed else "on this system no program chooses its cores"
+                raise UsageError(f"devices: core {foreign[0]} of {one} is not for this process, {here}; name others, or `auto`")
+        with cores.pinned(settings.devices[0]):
+            yield
+    else:
+        with visible(settings.devices, environ):
+            yield
+
+
+@contextmanager
+def visible(gpus: tuple[str, ...], environ: MutableMapping[str, str]) -> Iterator[None]:
     before = {name: environ.get(name) for name in (VISIBLE, ORDER)}
     if before[VISIBLE] is not None:  # a scheduler gave us these, and no others
         given = [one.strip() for one in before[VISIBLE].split(",")]
-        if foreign := [one for one in settings.devices if one not in given]:
+        if foreign := [one for one in gpus if one not in given]:
             raise UsageError(f"devices: {foreign[0]} is not in {VISIBLE}={before[VISIBLE]}; name what stands there, as it stands there")
-    environ |= {VISIBLE: settings.devices[0], ORDER: "PCI_BUS_ID"}
+    environ |= {VISIBLE: gpus[0], ORDER: "PCI_BUS_ID"}
     try:
         yield
     finally:

@@ -110,7 +110,8 @@ class Research(BaseModel):
     )
     devices: Annotated[tuple[str, ...], BeforeValidator(gpus.listed), AfterValidator(gpus.checked), DEVICES] = Field(
         (),
-        description="GPUs to measure on at once, as `nvidia-smi -L` names them. On each further one works a scout, a run of its own; all "
+        description="Devices to measure on at once: GPUs as `nvidia-smi -L` names them, parts of a CPU like `[cpu:0-3, cpu:4-7]`, or "
+        "`auto`: every GPU, or of a CPU as many parts as a trial finds to pay. On each further one works a scout, a run of its own; all "
         "take up each other's kept changes, and share `max_dollars`, `max_tokens` and `max_machine_minutes`.",
         examples=["[0, 1]"],
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from eval.sandbox import Sandbox
 
-from . import devices, kept, spending
+from . import devices, kept, spending, split
 from .caches import Caches
 from .checkpoints import Checkpoints
 from .context import Context, for_command, for_model
@@ -37,12 +37,12 @@ def open_night(settings: Settings, config: Path, observer: Observer, stop: Stop,
     """A `Night` ready for `run_loop`, with the state folder locked against a second run. The lock dies with the process.
 
     It goes on from what others made of the research's branch; `follow`: and from where the base branch is now."""
-    settings = devices.share(settings)
+    began = time.monotonic()
     repo, state, ledger = GitRepo(settings.root), files.state(settings), files.ledger(settings)
     for said in spending.check(settings):
         observer.note(said)
     prepare_state(repo, state, settings)
-    with exclusive(state / "lock"), devices.own(settings):
+    with exclusive(state / "lock"), devices.own(settings := devices.share(split.resolved(settings, repo, state, observer, stop))):
         ledger.repair()
         history = History.fold(ledger.events())
         for problem in [*ledger.problems, *history.oddities]:
@@ -70,7 +70,8 @@ def open_night(settings: Settings, config: Path, observer: Observer, stop: Stop,
         runner = Runner(settings, repo, context, scratch, observer, stop, references, checkpoints, caches)
         proposer = make_proposer(settings, observer.note)
         night = Night(
-            settings, repo, ledger, history, runner.measure, runner.score, proposer, observer, stop, references, checkpoints
+            settings, repo, ledger, history, runner.measure, runner.score, proposer, observer, stop, references, checkpoints,
+            started=began,
         )  # fmt: skip
         night.record(opening(settings, context, config, base, branch))
         if why := machine.news(history):

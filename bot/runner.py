@@ -39,7 +39,7 @@ from .waiting import Progress, Waiting, stopwatch
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 3.0  # for the referee to end its own tree after SIGTERM
 HUNG_SECONDS = 900.0  # beyond ten budgets; the referee's own deadlines are all shorter
-BITS, KEPT, COMPILED = "bits.npz", "kept", "compiled"
+BITS, KEPT, COMPILED, RESULT = "bits.npz", "kept", "compiled", "result.json"
 
 
 @dataclass
@@ -134,35 +134,43 @@ class Runner:
         return ({"reference": known} if known else {}) | ({"save-bits": folder / BITS} if dose == "heavy" else {})
 
     def _referee(self, folder: Path, verb: str, sha: str, seed: int, options: dict[str, Any]) -> dict[str, Any]:
-        settings, out = self.settings, folder / "result.json"
+        child = self._start(folder, verb, sha, seed, options)
+        show = Progress(child, self.observer)
+        told = self._told(child, folder, show)
+        result = self.context.record(told | ({"budget": self.settings.budget} if verb == "score" else {}), options["dose"])
+        result["waited"] = show.waiting.seconds
+        if result["outcome"] == "ok" and (folder / BITS).exists():
+            self.references.take(folder / BITS, sha)
+        return result
+
+    def _start(self, folder: Path, verb: str, sha: str, seed: int, options: dict[str, Any]) -> Child:
+        """The referee, at work on a commit. It writes what `_told` reads."""
+        settings = self.settings
         self._candidate(folder / "candidate", sha)
         options |= {
             "candidate": folder / "candidate", "entry": settings.entry, "corpus": self.context.corpus, "seed": seed,
             "sequence-length": settings.sequence_length, "eval-tokens": settings.eval_tokens,
             "device": settings.device, "sandbox": self.context.sandbox.level, "launcher": sys.executable, "locks": locks(),
-            "scratch": folder / "scratch", "out": out,
+            "scratch": folder / "scratch", "out": folder / RESULT,
         }  # fmt: skip
         options["readable"] = list(settings.readable)
         argv = [self.context.python, "-P", "-m", "eval", verb]
         for name, value in options.items():
             argv += [word for one in (value if isinstance(value, list) else [value]) for word in (f"--{name}", str(one))]
         environment = clean_environment(folder, folder, {"PYTHONPATH": str(self.context.referee)})
-        child = spawn(argv, cwd=folder, env=environment, stdout=subprocess.PIPE)
-        cap = 10 * settings.limit.seconds + HUNG_SECONDS
-        show = Progress(child, self.observer)
+        return spawn(argv, cwd=folder, env=environment, stdout=subprocess.PIPE)
+
+    def _told(self, child: Child, folder: Path, show: Progress) -> dict[str, Any]:
+        """What the referee found, as it says it. UsageError where it refused."""
+        cap = 10 * self.settings.limit.seconds + HUNG_SECONDS
         with child.stdout:
             hung = self._wait(child, lambda: show.quiet() > cap, show)
         if child.returncode == 2:  # our arguments, the corpus or this machine: trying again would end the same way
             raise UsageError(f"the referee refused to measure: {plain(' '.join(child.log.settle()[-1:]))}")
-        if hung or child.returncode or not out.exists():
+        if hung or child.returncode or not (folder / RESULT).exists():
             reason = "was hung" if hung else f"ended with {exit_text(child.returncode)} and no result"
             return failure("invalid", f"the referee {reason}", child.log.settle())
-        told = json.loads(out.read_text())
-        result = self.context.record(told | ({"budget": settings.budget} if verb == "score" else {}), options["dose"])
-        result["waited"] = show.waiting.seconds
-        if result["outcome"] == "ok" and (folder / BITS).exists():
-            self.references.take(folder / BITS, sha)
-        return result
+        return json.loads((folder / RESULT).read_text())
 
     def _candidate(self, folder: Path, sha: str) -> None:
         """What is measured: the locked files of the base commit, the editable ones of `sha`, and nothing else."""

@@ -1,4 +1,4 @@
-"""Workers on the further GPUs of `devices`: each a process with the whole loop, its own record, branch and state folder.
+"""Workers on the further devices of `devices`: each a process with the whole loop, its own record, branch and state folder.
 
 The *lead* is the process that a person started. A *scout* is `autoresearch run` under another name, on one device: it measures its own
 baseline and compares with that alone. It never confirms or publishes. Lead and scouts take up each other's keeps (`bot.migration`).
@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,8 @@ from eval.process import Child, spawn
 
 from . import keys, migration
 from .ahead import LOOK
-from .devices import VISIBLE
+from .cores import pinned
+from .devices import VISIBLE, cpu
 from .report.text import plain, plural
 from .siblings import FOLDER, scout_name
 
@@ -48,9 +49,9 @@ class Scouts:
         read_end, write_end = os.pipe()
         words = ["-C", str(settings.root), "--config", place().config, "run", "--scout", str(read_end)]
         path = os.pathsep.join(filter(None, [str(PACKAGE), os.environ.get("PYTHONPATH")]))
-        environment = {**os.environ, VISIBLE: device, "PYTHONPATH": path}
+        environment = {**os.environ, "PYTHONPATH": path} | ({} if cpu(device) else {VISIBLE: device})
         try:
-            with log.open("wb") as out, os.fdopen(write_end, "w") as pipe:
+            with log.open("wb") as out, os.fdopen(write_end, "w") as pipe, pinned(device) if cpu(device) else nullcontext():
                 argv = [sys.executable, "-P", "-m", "bot", *words]
                 self.children[number] = spawn(argv, settings.root, environment, (read_end,), out.fileno(), out.fileno())
                 pipe.write(json.dumps({"settings": order, "keys": held()}))

@@ -1,4 +1,4 @@
-"""The workers of one machine: the lead, and its scouts on further GPUs (`bot.scouts`). Each reads the others' records and writes its own.
+"""The workers of one machine: the lead, and its scouts on further devices (`bot.scouts`). Each reads the others' records, writes its own.
 
 | | name | state folder |
 |---|---|---|

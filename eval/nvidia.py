@@ -10,6 +10,7 @@ import shutil
 import subprocess
 
 TOOL = "nvidia-smi"
+ALL = ""  # instead of one GPU
 SECONDS = 30.0  # without the persistence daemon the first call loads the driver, which takes seconds; a lost GPU never answers
 
 
@@ -27,7 +28,8 @@ def identity() -> str:
 def command(question: str, gpu: str) -> list[str] | None:
     """argv that prints the answer as CSV without header and units; None where there is no tool, or for a MIG slice (it takes none)."""
     tool = shutil.which(TOOL)
-    return [tool, question, "--format=csv,noheader,nounits", "-i", gpu] if tool and not gpu.startswith("MIG-") else None
+    one = ["-i", gpu] if gpu != ALL else []
+    return [tool, question, "--format=csv,noheader,nounits", *one] if tool and not gpu.startswith("MIG-") else None
 
 
 def query(question: str, gpu: str) -> list[list[str]] | None:

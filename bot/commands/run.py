@@ -15,7 +15,7 @@ from . import act, load_settings, repository
 @click.option("--keys-from-stdin", is_flag=True, help="Read keys from standard input, a NAME=VALUE on each line.")
 @click.option("--name", help="Name of the research; its branch is autoresearch/<name>.")
 @click.option("--device", help="cpu, cuda or mps.")
-@click.option("--devices", metavar="LIST", help="GPUs to measure on at once, e.g. 0,1,2.")
+@click.option("--devices", metavar="LIST", help="Devices to measure on at once: 0,1,2 or cpu:0-3,cpu:4-7 or auto.")
 @click.option("--scout", type=int, hidden=True)
 def command(keys_from_stdin: bool, scout: int | None, **overrides: str | int | None) -> None:
     """Propose, measure and keep changes on the branch autoresearch/<name>; resumes where the last run stopped.

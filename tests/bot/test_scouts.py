@@ -130,7 +130,7 @@ def test_a_cpu_has_no_devices_but_for_commands(tmp_path):
 
 
 def test_a_bad_device_is_bad_usage(tmp_path):
-    assert "--devices: devices: 'x' is no GPU" in autoresearch(target(tmp_path, []), "run", "--devices", "x", code=2)
+    assert "--devices: devices: 'x' is no device" in autoresearch(target(tmp_path, []), "run", "--devices", "x", code=2)
 
 
 def test_a_machine_without_a_gpu_has_no_devices(tmp_path):
