@@ -2,7 +2,7 @@
 
     python benchmarks/parallel.py [--rounds 3] [--budget "10s cpu"]      on a machine that does nothing else
 
-Three ways take turns in each round: one measurement with all cores, two at once with all cores, two at once with half of the cores each.
+Four ways take turns in each round: one measurement with all cores or with half of them, two at once with all cores or with half each.
 A table: steps a CPU second of the budget, wall seconds and bits per byte of a measurement, measurements an hour. The budget is CPU time, so
 two at once pay where the last number grows by more than the steps shrink; fewer steps are another measurement, whose noise may differ.
 """
@@ -85,7 +85,8 @@ def main() -> None:
     half = len(cores) // 2
     if not half:
         sys.exit("there is one core here; nothing can be measured at once")
-    ways = {"one, all cores": [cores], "one, half": [cores[:half]], "two, all cores": [cores, cores], "two, half each": [cores[:half], cores[half : 2 * half]]}
+    halves = [cores[:half], cores[half : 2 * half]]
+    ways = {"one, all cores": [cores], "one, half": halves[:1], "two, all cores": [cores, cores], "two, half each": halves}
     corpus = prepare("embedded", 2048, default_cache_dir(), print)
     print(f"{len(cores)} cores, budget {args.budget}, load of the machine {os.getloadavg()[0]:.1f}", flush=True)
     found: dict[str, list[tuple[list[Run], float]]] = {way: [] for way in ways}

@@ -253,11 +253,25 @@ class Rebased(Record, tag="rebased", frozen=True, omit_defaults=True, gc=False):
     there: bool = False  # what was read was on the remote's branch
 
 
+class Beside(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What the scouts of a research have done, all nights together. Their records stay on their machine (`bot.siblings`)."""
+
+    scouts: int
+    experiments: int
+    kept: int
+    seconds: float  # of measuring
+    requests: int = 0  # to models
+    dollars: float | None = None  # of those whose price is known; None where there is none
+    unpriced: int = 0
+    spent: float = 0.0  # of the dollars, in the newest run
+
+
 class Stopped(Record, tag="stopped", frozen=True, omit_defaults=True, gc=False):
     """A `run` ended. `id` is the experiment that was in progress, to be continued by the next run."""
 
     reason: str
     id: int | None = None
+    beside: Beside | None = None  # what its scouts have done by now
 
 
 class Reading(Record, tag="reading", frozen=True, omit_defaults=True, gc=False):

@@ -23,8 +23,8 @@ from msgspec.structs import force_setattr
 from bot.accounts import is_given
 from bot.history import History
 from bot.ledger import DECODER, Ledger
-from bot.records import Experiment, Measurement, Proposal
-from bot.report import files
+from bot.records import Beside, Experiment, Measurement, Proposal
+from bot.report import cost, files
 from bot.report.text import duration, plural
 
 if TYPE_CHECKING:
@@ -143,15 +143,28 @@ class Siblings:
             yield
 
 
-def text(settings: "Settings") -> str:
-    """`2 scouts: 31 experiments, 3 kept, 4.2 h of measuring`; empty without any."""
+def beside(settings: "Settings", since: float = 0.0) -> Beside | None:
+    """What this research's scouts have done; None without any. `since`: when its newest run began."""
     scouts = [Sibling(number, ledger) for number, ledger in scout_ledgers(settings)]
     for scout in scouts:
         scout.refresh()
+    if not scouts:
+        return None
     tried, kept = sum(s.history.tried for s in scouts), sum(len(s.history.keeps) for s in scouts)
-    runs = [m for s in scouts for e in s.history.experiments.values() for m in e.measurements]
-    spent, whose = duration(sum(m.seconds for m in runs)), plural(len(scouts), "scout")
-    return f"{whose} on other devices: {plural(tried, 'experiment')}, {kept} kept, {spent} of measuring" if scouts else ""
+    seconds = sum(m.seconds for s in scouts for e in s.history.experiments.values() for m in e.measurements)
+    calls = [call for s in scouts for call in s.history.calls]
+    bill = cost.billed(calls)
+    spent = sum(call.dollars or 0.0 for call in calls if call.at >= since)
+    return Beside(len(scouts), tried, kept, round(seconds, 3), bill.requests, bill.dollars, bill.unpriced, spent)
+
+
+def text(found: Beside | None) -> str:
+    """`2 scouts on other devices: 31 experiments, 3 kept, 4.2 h of measuring, 40 requests to models; $1.31`; empty without any."""
+    if not found:
+        return ""
+    asked = f", {plural(found.requests, 'request')} to models{cost.priced(found.dollars, found.unpriced)}" if found.requests else ""
+    tried, whose = plural(found.experiments, "experiment"), plural(found.scouts, "scout")
+    return f"{whose} on other devices: {tried}, {found.kept} kept, {duration(found.seconds)} of measuring{asked}"
 
 
 def scout_ledgers(settings: "Settings") -> list[tuple[int, Ledger]]:

@@ -46,8 +46,10 @@ def fill(outputs: Outputs, settings: Settings, history: History) -> None:
 
 
 def spent(history: History) -> str:
-    """Dollars of the newest run's requests whose price is known; empty where there is none."""
+    """Dollars of the newest run's requests whose price is known, those of its scouts included; empty where there is none."""
     known = [call.dollars for call in history.calls if call.at >= began(history) and call.dollars is not None]
+    stopped = history.last_stopped
+    known += [stopped.beside.spent] if stopped and stopped.beside and stopped.beside.spent else []
     return f"{sum(known):.4f}" if known else ""
 
 

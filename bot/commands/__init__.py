@@ -87,7 +87,7 @@ def act(settings: "Settings", work: Callable[["Night"], str], stream: TextIO, su
     `follow`: see `bot.night.open_night`.
 
     A signal is such an end: the night comes back as far as it got, and `night.stop` has the exit code."""
-    from bot import keys
+    from bot import keys, siblings
     from bot.errors import StopNow
     from bot.live import make_observer
     from bot.night import open_night
@@ -111,7 +111,8 @@ def act(settings: "Settings", work: Callable[["Night"], str], stream: TextIO, su
             reason = str(error)
         finally:
             pending = night.history.pending
-            night.record(Stopped(time.time(), reason, pending.id if pending else None))
+            began = night.history.last_opened.at
+            night.record(Stopped(time.time(), reason, pending.id if pending else None, siblings.beside(night.settings, began)))
             write_all(night.history, night.ledger, night.settings)
             if summary:
                 observer.finished(night.history, reason)

@@ -13,16 +13,19 @@ from . import load_settings
 @click.option("--name", help="Name of the research.")
 def command(as_json: bool, name: str | None) -> None:
     """Where the research stands: champion, counts, time, the newest experiments. Works while a run is in progress."""
+    import msgspec
+
     from bot import siblings
     from bot.report import data, files, terminal, text
 
     settings = load_settings(name=name)
     _, history = files.load(settings)
     locked = held(files.state(settings) / "lock")
+    beside = siblings.beside(settings, history.last_opened.at if history.last_opened else 0.0)
     if as_json:
-        click.echo(text.dumps(data.status(history, word(history, locked))))
+        click.echo(text.dumps(data.status(history, word(history, locked)) | {"beside": beside and msgspec.structs.asdict(beside)}))
     else:
-        terminal.console().print(terminal.screen(history, describe(history, locked), siblings.text(settings)))
+        terminal.console().print(terminal.screen(history, describe(history, locked), siblings.text(beside)))
 
 
 def held(lock: Path) -> bool | None:

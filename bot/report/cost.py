@@ -1,10 +1,11 @@
 """What the proposals cost: requests to models and runs of coding agents, their tokens, their dollars where the price is known. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.history import History
+from bot.records import Call
 from bot.report.decisions import Decisions
 from bot.report.text import plain, plural
 
@@ -45,14 +46,15 @@ class Bill:
     @property
     def price(self) -> str:
         """`; $1.31 without 2 requests of unknown price`; empty where no price is known."""
-        if self.dollars is None:
-            return ""
-        return f"; {money(self.dollars)}" + (f" without {plural(self.unpriced, 'request')} of unknown price" if self.unpriced else "")
+        return priced(self.dollars, self.unpriced)
 
 
 def bill(history: History, id: int | None = None) -> Bill:
     """`id`: of one experiment alone."""
-    calls = [call for call in history.calls if id in (None, call.id)]
+    return billed([call for call in history.calls if id in (None, call.id)])
+
+
+def billed(calls: Sequence[Call]) -> Bill:
     known = [call.dollars for call in calls if call.dollars is not None]
     tokens = [sum(getattr(call, f"{kind}_tokens") for call in calls) for kind in ("prompt", "completion", "cached")]
     models, estimated = dict(Counter(call.model for call in calls)), any(call.estimated for call in calls)
@@ -79,6 +81,12 @@ def text(known: Decisions) -> str:
     each = per_gain(found, known)
     merged = " or merged" if "merged" in known.history.fates.values() else ""
     return found.text(f"{money(each)} for each confirmed{merged} change" if each is not None else "")
+
+
+def priced(dollars: float | None, unpriced: int) -> str:
+    if dollars is None:
+        return ""
+    return f"; {money(dollars)}" + (f" without {plural(unpriced, 'request')} of unknown price" if unpriced else "")
 
 
 def money(dollars: float) -> str:

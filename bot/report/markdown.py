@@ -32,7 +32,7 @@ def render(history: History, problems: Sequence[str] = (), settings: "Settings |
         proof.warning(history),
         repeats.warning(history),
         f"![Every experiment and the champion's {md(history.metric)}]({picture})" if history.experiments else "",
-        _glance(known, time, siblings.text(settings) if settings else ""),
+        _glance(known, time, siblings.text(siblings.beside(settings)) if settings else ""),
         kept.section(known),
         proof.section(history),
         kept.drifts(known),

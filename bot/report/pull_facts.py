@@ -14,6 +14,7 @@ from bot.report.allocation import allocation
 from bot.report.pull_evidence import Evidence
 from bot.report.pull_text import COMMIT, cell, code, details, table, units, word
 from bot.report.text import duration, md, plural
+from bot.siblings import text
 
 T = TypeVar("T")
 LISTED = 5  # of drifts, moves of the base and problems: the newest
@@ -31,7 +32,7 @@ def cost(case: Evidence) -> str:
     kind = "machine" if device == "cpu" or _budget(case).endswith("cpu") or device == "auto" and case.settings.command else "GPU"
     spent = f"{total / 3600:,.1f} {kind} hours" if total >= 3600 else f"{duration(total)} of {kind} time"
     lines = time.section().splitlines()[2:]
-    text = f"**{spent}** in {plural(runs, 'run')}, {duration(history.wall_seconds)} by the clock. {_asked(case)}"
+    text = f"**{spent}** in {plural(runs, 'run')}, {duration(history.wall_seconds)} by the clock. {_asked(case)}{_beside(case)}"
     return "\n\n".join(["### What it cost", text, details("Where the machine time went", lines)] if lines else ["### What it cost", text])
 
 
@@ -47,6 +48,13 @@ def _asked(case: Evidence) -> str:
         return f"{md(found)}."
     paid = sorted(set(_sources(case)) - {"constants", "replay"})
     return f"What {', '.join(paid[:5])} cost is not in the ledger." if paid else "Proposals cost nothing: no language model was asked."
+
+
+def _beside(case: Evidence) -> str:
+    """What the scouts had done when the newest run ended. Their records are not here, so it is not in the numbers above."""
+    stopped = case.history.last_stopped
+    found = text(stopped.beside) if stopped else ""
+    return f" Not counted in that: {md(found)}." if found else ""
 
 
 def provenance(case: Evidence) -> str:

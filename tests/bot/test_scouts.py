@@ -10,9 +10,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bot import devices, elsewhere, migration, proposing, scouts, siblings
+from bot.action.facts import spent
 from bot.checkpoints import Checkpoints
 from bot.errors import UsageError
 from bot.gitrepo import GitRepo
@@ -24,9 +26,12 @@ from bot.night import exclusive
 from bot.proposers import Answer, ProposalContext, make_proposer
 from bot.proposers.constants import Constants
 from bot.proposers.replay import Replay
-from bot.records import Proposal
+from bot.records import Call, Proposal, Stopped
 from bot.references import References
 from bot.report import markdown
+from bot.report.pull import NOWHERE
+from bot.report.pull_evidence import Evidence
+from bot.report.pull_facts import cost
 from bot.settings import Settings
 from bot.signals import Stop
 from tests.bot.nights import CONFIG, Referee, reopen
@@ -292,9 +297,28 @@ def test_people_see_what_the_scouts_did_beside_our_own_counts(tmp_path):
     root = target(tmp_path, [change("X", 5.0, 1.0)])
     played(root, 1)
     settings = Settings.load(root, environ={})
-    assert siblings.text(settings).startswith("1 scout on other devices: 1 experiment, 1 kept, ")
+    assert siblings.text(siblings.beside(settings)).startswith("1 scout on other devices: 1 experiment, 1 kept, ")
     assert "| Beside | 1 scout on other devices: 1 experiment, 1 kept, " in markdown.render(History(), settings=settings)
-    assert not siblings.text(Settings.build(root, scouts.told(settings, 1)))
+    assert siblings.beside(Settings.build(root, scouts.told(settings, 1))) is None
+
+
+def test_what_the_scouts_spent_is_told_wherever_money_is(tmp_path):
+    """In `status`, in the last line of the record, and from there in the pull request and the action's output: their own records stay."""
+    root = target(tmp_path, [change("X", 5.0, 1.0)])
+    scout = played(root, 1)
+    for at, dollars in ((1.0, 0.25), (time.time(), 1.5), (time.time(), None)):
+        scout.bill(Call(at, 1, "a-model", 10, 5, dollars=dollars))
+    lead = played(root)
+    found = siblings.beside(lead.settings, since=2.0)
+    assert (found.requests, found.dollars, found.unpriced, found.spent) == (3, 1.75, 1, 1.5)
+    words = "3 requests to models; $1.75 without 1 request of unknown price"
+    assert words in siblings.text(found)
+    told = json.loads(autoresearch(root, "status", "--json"))["beside"]
+    assert told == msgspec.structs.asdict(found) | {"spent": 0.0}, "nothing since the lead's newest run began"
+    lead.record(Stopped(time.time(), "done", beside=found))
+    lead.history = History.fold(lead.ledger.events())
+    assert spent(lead.history) == "1.5000"
+    assert "Not counted in that: 1 scout on other devices: 1 experiment, 1 kept, " in cost(Evidence(lead.history, lead.settings, NOWHERE))
 
 
 # Real processes
