@@ -3,7 +3,7 @@ the workers, `bot.split` finds out what `auto` is."""
 
 import os
 import re
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -79,29 +79,33 @@ def usable(settings: "Settings") -> None:
 @contextmanager
 def own(settings: "Settings", environ: MutableMapping[str, str] = os.environ) -> Iterator[None]:
     """This process, and whatever it starts, has the first device alone: a GPU under the number that nvidia-smi gives it, or these cores."""
-    if not settings.devices:
+    check(settings, environ)
+    if not settings.devices or settings.devices == AUTO:
         yield
     elif cpu(settings.devices[0]):
-        allowed = cores.usable()
-        for one in settings.devices:
-            if foreign := [core for core in cores.cores_of(one) if core not in allowed]:
-                here = f"which may use {cores.named(allowed)}" if allowed else "on this system no program chooses its cores"
-                raise UsageError(f"devices: core {foreign[0]} of {one} is not for this process, {here}; name others, or `auto`")
         with cores.pinned(settings.devices[0]):
             yield
     else:
-        with visible(settings.devices, environ):
+        with visible(settings.devices[0], environ):
             yield
 
 
+def check(settings: "Settings", environ: Mapping[str, str] = os.environ) -> None:
+    """UsageError where one is not for this process."""
+    given, allowed = environ.get(VISIBLE), cores.usable()
+    for one in settings.devices if settings.devices != AUTO else ():
+        if cpu(one):
+            if foreign := [core for core in cores.cores_of(one) if core not in allowed]:
+                here = f"which may use {cores.named(allowed)}" if allowed else "on this system no program chooses its cores"
+                raise UsageError(f"devices: core {foreign[0]} of {one} is not for this process, {here}; name others, or `auto`")
+        elif given is not None and one not in map(str.strip, given.split(",")):  # a scheduler gave us these, and no others
+            raise UsageError(f"devices: {one} is not in {VISIBLE}={given}; name what stands there, as it stands there")
+
+
 @contextmanager
-def visible(gpus: tuple[str, ...], environ: MutableMapping[str, str]) -> Iterator[None]:
+def visible(gpu: str, environ: MutableMapping[str, str]) -> Iterator[None]:
     before = {name: environ.get(name) for name in (VISIBLE, ORDER)}
-    if before[VISIBLE] is not None:  # a scheduler gave us these, and no others
-        given = [one.strip() for one in before[VISIBLE].split(",")]
-        if foreign := [one for one in gpus if one not in given]:
-            raise UsageError(f"devices: {foreign[0]} is not in {VISIBLE}={before[VISIBLE]}; name what stands there, as it stands there")
-    environ |= {VISIBLE: gpus[0], ORDER: "PCI_BUS_ID"}
+    environ |= {VISIBLE: gpu, ORDER: "PCI_BUS_ID"}
     try:
         yield
     finally:

@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from eval.sandbox import Sandbox
@@ -38,11 +38,12 @@ def open_night(settings: Settings, config: Path, observer: Observer, stop: Stop,
 
     It goes on from what others made of the research's branch; `follow`: and from where the base branch is now."""
     began = time.monotonic()
+    devices.check(settings)
     repo, state, ledger = GitRepo(settings.root), files.state(settings), files.ledger(settings)
     for said in spending.check(settings):
         observer.note(said)
     prepare_state(repo, state, settings)
-    with exclusive(state / "lock"), devices.own(settings := devices.share(split.resolved(settings, repo, state, observer, stop))):
+    with exclusive(state / "lock"), ExitStack() as held:
         ledger.repair()
         history = History.fold(ledger.events())
         for problem in [*ledger.problems, *history.oddities]:
@@ -59,10 +60,7 @@ def open_night(settings: Settings, config: Path, observer: Observer, stop: Stop,
             check_stack(repo, settings, history)
         scratch = state / "scratch"
         shutil.rmtree(scratch, ignore_errors=True)
-        observer.note("looking at the machine")
-        opened = for_command(settings, repo, base, state) if settings.command else for_model(settings, base, state, observer)
-        settings, context = opened
-        devices.usable(settings)
+        settings, context = held.enter_context(looked(settings, repo, base, state, observer, stop))
         observer.note(isolation_note(context.sandbox))
         references = References(state / "bits" / settings.name, repo, context.digest)
         checkpoints = Checkpoints(state / "checkpoints" / settings.name)
@@ -80,6 +78,17 @@ def open_night(settings: Settings, config: Path, observer: Observer, stop: Stop,
             yield night
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def looked(settings: Settings, repo: GitRepo, base: str, state: Path, observer: Observer, stop: Stop) -> Iterator[tuple[Settings, Context]]:
+    """Every `auto` resolved for this machine, and the context of the first device, which is this process's own in the block."""
+    observer.note("looking at the machine")
+    settings = devices.share(split.resolved(settings, repo, base, state, observer, stop))
+    with devices.own(settings):
+        settings, context = for_command(settings, repo, base, state) if settings.command else for_model(settings, base, state, observer)
+        devices.usable(settings)
+        yield settings, context
 
 
 def recall(repo: GitRepo, settings: Settings, observer: Observer) -> None:

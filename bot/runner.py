@@ -147,24 +147,23 @@ class Runner:
         """The referee, at work on a commit. It writes what `_told` reads."""
         settings = self.settings
         self._candidate(folder / "candidate", sha)
-        options |= {
+        options = {
             "candidate": folder / "candidate", "entry": settings.entry, "corpus": self.context.corpus, "seed": seed,
             "sequence-length": settings.sequence_length, "eval-tokens": settings.eval_tokens,
             "device": settings.device, "sandbox": self.context.sandbox.level, "launcher": sys.executable, "locks": locks(),
-            "scratch": folder / "scratch", "out": folder / RESULT,
-        }  # fmt: skip
-        options["readable"] = list(settings.readable)
+            "scratch": folder / "scratch", "out": folder / RESULT, "readable": list(settings.readable),
+        } | options  # fmt: skip
         argv = [self.context.python, "-P", "-m", "eval", verb]
         for name, value in options.items():
             argv += [word for one in (value if isinstance(value, list) else [value]) for word in (f"--{name}", str(one))]
         environment = clean_environment(folder, folder, {"PYTHONPATH": str(self.context.referee)})
         return spawn(argv, cwd=folder, env=environment, stdout=subprocess.PIPE)
 
-    def _told(self, child: Child, folder: Path, show: Progress) -> dict[str, Any]:
+    def _told(self, child: Child, folder: Path, show: Progress, look: Callable[[], None] | None = None) -> dict[str, Any]:
         """What the referee found, as it says it. UsageError where it refused."""
         cap = 10 * self.settings.limit.seconds + HUNG_SECONDS
         with child.stdout:
-            hung = self._wait(child, lambda: show.quiet() > cap, show)
+            hung = self._wait(child, lambda: show.quiet() > cap, look or show)
         if child.returncode == 2:  # our arguments, the corpus or this machine: trying again would end the same way
             raise UsageError(f"the referee refused to measure: {plain(' '.join(child.log.settle()[-1:]))}")
         if hung or child.returncode or not (folder / RESULT).exists():

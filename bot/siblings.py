@@ -110,6 +110,7 @@ class Siblings:
 
     def __init__(self, settings: "Settings"):
         self.place = place(settings)
+        self.expected = len(settings.devices) > 1  # scouts, whose records may come into being at any moment
         self.known: dict[int, Sibling] = {}
         self.passed: set[str] = set()  # sources that are not taken up in this run
         self.told: set[str] = set()  # sources that a person has read of
@@ -134,9 +135,10 @@ class Siblings:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """One worker at a time looks at what the others try and writes down what it tries next. The lock dies with its holder."""
-        if not self.known:
+        if not self.known and not self.expected:
             yield
             return
+        (self.place.state / FOLDER).mkdir(parents=True, exist_ok=True)
         with (self.place.state / FOLDER / "turn").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             self.refresh()

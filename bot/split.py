@@ -1,13 +1,13 @@
 """`devices: auto`: every GPU there is; of a CPU as many parts as it pays to measure on at once, which is measured, not guessed.
 
-A trial trains the files of `base` in three ways that take turns: on the parts so far (at first all cores), on one of the halved parts
+A trial trains the base's files in three ways that take turns: on the parts so far (at first all cores), on one of the halved parts
 alone, and on all of these at once. Halving goes on while it pays. A neighbour's work must not show in a measurement, for nobody can
 promise one to every run: a worker that waits for a model's answer is none.
 """
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from eval import nvidia
 from eval.budget import Budget
-from eval.fingerprint import cpu_name
 from eval.process import Child
-from eval.run import likely
 
 from . import cores
-from .context import digest, for_model
-from .devices import AUTO
+from .context import Context, digest, for_model
+from .devices import AUTO, DEVICE, VISIBLE
 from .errors import AutoresearchError
 from .live import Observer
 from .report.text import plain
@@ -37,10 +35,10 @@ if TYPE_CHECKING:
 ROUNDS, SEED = 3, 1
 SECONDS = 20.0  # of the budget, at most: a trial compares speeds
 MOST = 8  # parts; each measures a baseline and every kept change for itself
-GAIN = 1.25  # times the steps that the machine makes in an hour
-SHRINK = 0.9  # of the steps that a run made with more cores: with fewer the question is another one
+GAIN = 1.25  # times the steps that the machine makes in an hour, at each halving
+SHRINK = 0.9  # of the steps that a run made with all cores: with fewer the question is another one
 NEIGHBOUR = 0.05  # of a run's steps, more or fewer; a commit's own runs differ by about as much
-FILE = "split.json"
+FILE, REMEMBERED = "split.json", 16  # trials
 
 
 @dataclass(frozen=True)
@@ -55,71 +53,84 @@ class Turn:
         return sum(self.steps) / self.seconds
 
 
-def resolved(settings: "Settings", repo: "GitRepo", state: Path, observer: Observer, stop: Stop) -> "Settings":
-    """The settings with `devices: auto` replaced by what it is here: none where there is only one."""
+def resolved(
+    settings: "Settings", repo: "GitRepo", base: str, state: Path, observer: Observer, stop: Stop, trial: bool = True
+) -> "Settings":
+    """The settings with `devices: auto` replaced by what it is here: none where there is only one. Without `trial`: what is known."""
     if settings.devices != AUTO:
         return settings
-    device, found = likely(settings.device), ()
-    if device == "cuda":
-        found = every_gpu()
-    elif device == "cpu" and not settings.command:  # what a command prints may be any time, and a neighbour shows in that
-        found = parts(settings, repo, state, observer, stop)
+    found: Sequence[str] = ()
+    if settings.command:  # what it prints may be any time, and a neighbour on the same CPU shows in that
+        found = every_gpu() if settings.device == "cuda" else ()
+        if settings.device != "cuda":
+            observer.note("devices: `auto` divides no CPU for a command; one measurement at a time")
     else:
-        observer.note("devices: `auto` divides no CPU for a command, and no other accelerator; one measurement at a time")
+        known, context = for_model(settings, base, state, observer)
+        if known.device == "cuda":
+            found = every_gpu()
+        elif known.device == "cpu":
+            found = parts(known, repo, base, context, state, observer, stop, trial)
     return settings.model_copy(update={"devices": tuple(found) if len(found) > 1 else ()})
 
 
-def every_gpu(environ: Any = os.environ) -> Sequence[str]:
-    """Those of CUDA_VISIBLE_DEVICES, else all that nvidia-smi lists."""
-    given = environ.get("CUDA_VISIBLE_DEVICES")
-    if given is not None:
-        return [one for one in (word.strip() for word in given.split(",")) if one]
-    return [row[0] for row in nvidia.query("--query-gpu=index", nvidia.ALL) or []]
+def every_gpu(environ: Mapping[str, str] = os.environ) -> Sequence[str]:
+    """Those of CUDA_VISIBLE_DEVICES, up to the first that is none as CUDA reads it; without that variable all that nvidia-smi lists."""
+    given = environ.get(VISIBLE)
+    if given is None:
+        return [row[0] for row in nvidia.query("--query-gpu=index", nvidia.ALL) or []]
+    words = [word.strip() for word in given.split(",")]
+    end = next((at for at, word in enumerate(words) if not DEVICE.fullmatch(word)), len(words))
+    return list(dict.fromkeys(words[:end]))
 
 
-def parts(settings: "Settings", repo: "GitRepo", state: Path, observer: Observer, stop: Stop) -> Sequence[str]:
-    """Of this machine's CPU, from the last trial where nothing that it depends on has changed. Empty where it is not divided."""
-    mine, base = cores.usable(), repo.resolve(settings.base)
-    if len(mine) < 2 or not base:
-        observer.note("devices: `auto` finds one core, or a system that does not let a program choose; one measurement at a time")
+def parts(
+    settings: "Settings", repo: "GitRepo", base: str, context: Context, state: Path, observer: Observer, stop: Stop, trial: bool
+) -> Sequence[str]:
+    """Of this machine's CPU, from an earlier trial where all that it depends on is as it was. Empty where it is not divided."""
+    mine = cores.usable()
+    if len(mine) < 2:
+        observer.note("devices: `auto` finds one core, or a system where no program chooses its cores; one measurement at a time")
         return ()
-    tree = repo.tree(base)
-    files = [str(tree.get(path)) for path in (*settings.editable, *settings.locked)]
-    key = digest(cpu_name(), cores.named(mine), settings.budget, settings.entry, settings.corpus, *files)
-    path = state / FILE
+    files = [blob for _, blob in repo.tree(base, [*settings.editable, *settings.locked]).values()]
+    key, path = digest(context.digest, context.sandbox.level, cores.named(mine), *files), state / FILE
     known = read(path)
-    if known.get("key") != key:
-        found, why = tried(settings, repo, base, state, observer, stop, mine)
-        known = {"key": key, "parts": list(found), "why": why}
+    if key not in known:
+        if not trial:
+            return ()
+        try:
+            found, why = tried(settings, repo, base, context, state, observer, stop, mine)
+        except Unfit as error:  # may pass, so it is not remembered
+            observer.note(f"devices: one measurement at a time: {error}")
+            return ()
+        known[key] = {"parts": list(found), "why": why}
         temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(known))
+        temporary.write_text(json.dumps(dict(list(known.items())[-REMEMBERED:])))
         temporary.replace(path)
-    observer.note(f"devices: {known['why']}")
-    return known["parts"]
+    observer.note(f"devices: {known[key]['why']}")
+    return known[key]["parts"]
 
 
 def read(path: Path) -> dict[str, Any]:
-    """{} where there was no trial yet, or its file does not say."""
+    """What trials found; nothing where that cannot be read."""
     try:
         known = json.loads(path.read_text())
-        return known if {"key", "parts", "why"} <= known.keys() and all(map(cores.cores_of, known["parts"])) else {}
-    except (OSError, ValueError, TypeError, AttributeError):
+        for one in known.values():
+            list(map(cores.cores_of, one["parts"]))
+            str(one["why"])
+        return known
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
         return {}
 
 
 def tried(
-    settings: "Settings", repo: "GitRepo", base: str, state: Path, observer: Observer, stop: Stop, mine: Sequence[int]
+    settings: "Settings", repo: "GitRepo", base: str, context: Context, state: Path, observer: Observer, stop: Stop, mine: Sequence[int]
 ) -> tuple[Sequence[str], str]:
-    """(parts, why), by trial."""
+    """(parts, why), by trial. Unfit where a run did not end well."""
     observer.note("devices: trying whether measurements at once pay here; some minutes, once")
-    settings, context = for_model(settings, base, state, observer)
     limit = settings.limit
     short = str(Budget(min(SECONDS, limit.seconds), limit.clock))
-    trial = Trial(settings.model_copy(update={"budget": short}), repo, context, state / "trial", observer, stop)
-    try:
-        return halved(mine, lambda where: trial.turn(base, where))
-    except Unfit as error:
-        return (), f"one measurement at a time: {error}"
+    trial = Trial(settings.model_copy(update={"budget": short}), repo, context, state / "scratch", observer, stop)
+    return halved(mine, lambda where: trial.turn(base, where))
 
 
 class Unfit(AutoresearchError):
@@ -128,11 +139,12 @@ class Unfit(AutoresearchError):
 
 def halved(mine: Sequence[int], turn: Callable[[Sequence[str]], Turn]) -> tuple[Sequence[str], str]:
     """(parts, why): twice as many while that pays."""
-    best, count, said = [cores.named(mine)], 2, []
+    best, count, said, whole = [cores.named(mine)], 2, [], 0.0
     while count <= min(MOST, len(mine)):
         more = cores.divided(mine, count)
         rounds = [(turn(best), turn(more[:1]), turn(more)) for _ in range(ROUNDS)]
-        pays, found = verdict(*zip(*rounds, strict=True))
+        whole = whole or middle([before for before, _, _ in rounds])
+        pays, found = verdict(*zip(*rounds, strict=True), whole)
         said.append(f"{count} at once make {found}")
         if not pays:
             break
@@ -141,11 +153,16 @@ def halved(mine: Sequence[int], turn: Callable[[Sequence[str]], Turn]) -> tuple[
     return best if len(best) > 1 else (), f"{what}: {'; '.join(said)}"
 
 
-def verdict(before: Sequence[Turn], alone: Sequence[Turn], together: Sequence[Turn]) -> tuple[bool, str]:
-    """Whether `together` pays: over `before`, and without a run that could tell it from `alone`. And the numbers, in words."""
+def middle(turns: Sequence[Turn]) -> float:
+    return median(steps for turn in turns for steps in turn.steps)
+
+
+def verdict(before: Sequence[Turn], alone: Sequence[Turn], together: Sequence[Turn], whole: float) -> tuple[bool, str]:
+    """Whether `together` pays: over `before`, and without a run that could tell it from `alone`. And the numbers, in words.
+
+    `whole`: steps of a run that has all cores."""
     gain = median(b.rate / a.rate for a, b in zip(before, together, strict=True))
-    long, lone, shared = (median(steps for turn in turns for steps in turn.steps) for turns in (before, alone, together))
-    shrink, neighbour = shared / long, shared / lone - 1
+    shrink, neighbour = middle(together) / whole, middle(together) / middle(alone) - 1
     said = f"{gain:.2f} times the steps in an hour, in a run {shrink - 1:+.1%} of them, {neighbour:+.1%} for its neighbours"
     if gain < GAIN:
         return False, f"{said}, less than {GAIN} times"
@@ -160,16 +177,24 @@ class Trial(Runner):
     """A runner that trains on several parts at once and asks for nothing but the steps. No ledger gets it."""
 
     def turn(self, sha: str, where: Sequence[str]) -> Turn:
+        """All of `where` begin at once, with the whole CPU to themselves."""
         with ExitStack() as ended:
+            ended.enter_context(self._alone())
             begun: list[tuple[Child, Path, Progress]] = []
             for number, part in enumerate(where):
-                folder = ended.enter_context(self._folder(f"{number}"))
-                options = {"budget": self.settings.budget, "dose": "light"}
+                folder = ended.enter_context(self._folder(f"trial-{number}"))
+                options = {"budget": self.settings.budget, "dose": "light", "locks": folder}  # the device's lock is ours
                 with cores.pinned(part):
                     child = self._start(folder, "measure", sha, SEED + number, options)
                 ended.callback(child.kill)
                 begun.append((child, folder, Progress(child, self.observer)))
-            found = [self._told(child, folder, show) for child, folder, show in begun]
+
+            def look() -> None:  # at all: one whose pipe is full would wait to be read
+                for child, _, show in begun:
+                    if not child.stdout.closed:
+                        show()
+
+            found = [self._told(child, folder, show, look) for child, folder, show in begun]
         for result in found:
             if result["outcome"] != "ok":
                 raise Unfit(f"a trial run ended as {result['outcome']} ({plain(result['reason'], 200)})")

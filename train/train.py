@@ -432,7 +432,7 @@ class Muon(torch.optim.Optimizer):
                     reduced = p[..., :1] if p.size(-2) >= p.size(-1) else p[..., :1, :]
                     state["second"] = torch.zeros_like(reduced)
                 matrices = max(1, MUON_ELEMENTS // (p.size(-2) * p.size(-1)))
-                parts = (t.flatten(0, -3).split(matrices) for t in (p, p.grad, state["momentum"], state["second"]))
+                parts = (t.view(-1, *t.shape[-2:]).split(matrices) for t in (p, p.grad, state["momentum"], state["second"]))
                 for part in zip(*parts, strict=True):
                     self.update(*part, lr, momentum, decay, self.beta2, self.steps, self.dtype)
 

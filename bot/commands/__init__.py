@@ -77,6 +77,7 @@ def measures(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--name", help="Name of the research."),
         click.option("--budget", help="Training time of one measurement, as `run` had it."),
         click.option("--device", help="cpu, cuda or mps, as `run` had it."),
+        click.option("--devices", metavar="LIST", help="As `run` had them; measured on the first."),
     ):
         command = option(command)
     return command

@@ -47,6 +47,7 @@ def command(
 def made(
     settings: "Settings", commit: str | None, working_tree: bool, steps: int, seed: int, trace: Path | None
 ) -> tuple["Subject", "Profile", Path]:
+    from bot import devices, split
     from bot.gitrepo import GitRepo
     from bot.history import History
     from bot.live import PlainObserver
@@ -57,13 +58,17 @@ def made(
     from eval.sandbox import shield
 
     shield()
-    history = History.fold(files.ledger(settings).events())
+    history, repo, state = History.fold(files.ledger(settings).events()), GitRepo(settings.root), files.state(settings)
+    devices.check(settings)
     who = measure.subject(settings, history, commit, working_tree)
-    prepare_state(GitRepo(settings.root), files.state(settings), settings)
-    stop = Stop()
+    prepare_state(repo, state, settings)
+    stop, observer = Stop(), PlainObserver(sys.stderr)
     stop.install()
-    path = trace or records.trace_path(settings, who.sha)
-    profile = measure.run(settings, who, steps, seed, path, PlainObserver(sys.stderr), stop)
+    path, base = trace or records.trace_path(settings, who.sha), history.base or repo.resolve(settings.base)
+    if base:  # on the device that a run would have
+        settings = split.resolved(settings, repo, base, state, observer, stop, trial=False)
+    with devices.own(settings):
+        profile = measure.run(settings, who, steps, seed, path, observer, stop)
     records.folder(settings).mkdir(parents=True, exist_ok=True)
     records.save(settings, profile)
     return who, profile, path

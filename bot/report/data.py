@@ -23,7 +23,8 @@ startup, saving, bot, total), allocation (seconds of runs: screening, confirming
 saved_by_stopping: an estimate), runs, isolation (level -> runs), sealed_reads, context, machine (what it measures on and with, as far as
 the record says), cost (requests, models, prompt_tokens, completion_tokens, cached_tokens, estimated, dollars, unpriced: requests of
 unknown price, dollars_per_gain: for each confirmed or merged change) or null where no model was asked, imported (file -> status ->
-experiments of other tools), updated, headline, oddities.
+experiments of other tools), updated, headline, oddities, beside (what its scouts on other devices have done: scouts, experiments, kept,
+seconds, requests to models, dollars, unpriced, spent: dollars since the newest run began) or null.
 """
 
 from dataclasses import asdict

@@ -42,9 +42,10 @@ def section(history: History, settings: "Settings | None" = None) -> str:
 
 def _own_command(run: Measurement, settings: "Settings | None") -> list[str]:
     command = join(settings.command) if settings and settings.command else "<the command in autoresearch.yml>"
+    on = pinned(settings) if settings else ""
     return [
         f"git worktree add --detach ../check {plain(run.sha)[:12]}",
-        f"(cd ../check && AUTORESEARCH_SEED={run.seed} {command})",
+        f"(cd ../check && AUTORESEARCH_SEED={run.seed} {on}{command})",
         "git worktree remove ../check",
     ]
 
@@ -62,11 +63,17 @@ def _referee(run: Measurement, settings: "Settings | None", history: History) ->
         "mkdir ../check",
         *archives,
         f"corpus=$(python -m eval.corpus {quote(settings.corpus)} {settings.vocab_size})",
-        f'python -P -m eval measure --candidate ../check --entry {quote(settings.entry)} --corpus "$corpus" \\',
+        f'{pinned(settings)}python -P -m eval measure --candidate ../check --entry {quote(settings.entry)} --corpus "$corpus" \\',
         f"  --seed {run.seed} --split {run.split} --budget {quote(budget)} --sequence-length {settings.sequence_length} \\",
         f"  --eval-tokens {settings.eval_tokens} --device {settings.device} --sandbox {settings.sandbox} --dose heavy \\",
         '  --scratch "$(mktemp -d)" --out result.json && cat result.json',
     ]
+
+
+def pinned(settings: "Settings") -> str:
+    """`taskset ... ` where a worker has a part of the CPU: on other cores it is another machine."""
+    first = settings.devices[0] if settings.devices else ""
+    return f"taskset --cpu-list {first.removeprefix('cpu:').replace('+', ',')} " if first.startswith("cpu:") else ""
 
 
 def taking(known: Decisions) -> str:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -276,6 +277,23 @@ def test_a_program_that_a_sibling_measures_now_costs_no_run(tmp_path):
     assert migration.settled(lead, other, lambda: None) is other
     lead.proposer.slow = lambda context: False
     assert migration.settled(lead, answer, lambda: other) is other, "a proposer that takes no time is asked again"
+
+
+def test_a_lead_waits_its_turn_before_its_scouts_have_a_record(tmp_path):
+    """Else a scout whose record begins meanwhile proposes what it proposes."""
+    root = target(tmp_path, [], CONFIG + "devices: [3, 4]\n")
+    lead, inside = siblings.Siblings(Settings.load(root, environ={})), threading.Event()
+
+    def other() -> None:
+        with siblings.Siblings(Settings.load(root, environ={})).turn():
+            inside.set()
+
+    with lead.turn():
+        thread = threading.Thread(target=other)
+        thread.start()
+        assert not inside.wait(0.3)
+    thread.join(10)
+    assert inside.is_set()
 
 
 def test_a_line_that_is_being_written_waits(tmp_path):

@@ -96,11 +96,13 @@ def test_a_night_has_its_own_part_alone_until_it_ends(tmp_path):
 def test_cores_that_are_not_ours_are_bad_usage(tmp_path):
     root = target(tmp_path, [], CONFIG)
     assert "devices: core 4000 of cpu:4000 is not for this process" in autoresearch(root, "run", "--devices", "cpu:4000", code=2)
+    assert not (root / ".autoresearch").exists()
 
 
 def test_gpus_of_auto_are_those_that_cuda_may_see():
     assert split.every_gpu({"CUDA_VISIBLE_DEVICES": "3, GPU-ab"}) == ["3", "GPU-ab"]
     assert split.every_gpu({"CUDA_VISIBLE_DEVICES": ""}) == []
+    assert split.every_gpu({"CUDA_VISIBLE_DEVICES": "1,1,0,-1,2"}) == ["1", "0"], "CUDA reads up to the first that is none"
 
 
 def test_gpus_of_auto_are_else_all(tmp_path, monkeypatch):
@@ -124,17 +126,18 @@ def turns(steps: list[int], seconds: float) -> list[Turn]:
 
 
 @pytest.mark.parametrize(
-    ("alone", "lone", "both", "seconds", "said"),
+    ("before", "lone", "both", "seconds", "said"),
     [
         (100, 100, 98, 15.0, None),
         (100, 100, 98, 24.0, "1.22 times the steps in an hour, in a run -2.0% of them, -2.0% for its neighbours, less than 1.25 times"),
         (100, 88, 88, 13.0, "a run may lose 10% at most"),
+        (95, 88, 88, 13.0, "a run may lose 10% at most"),  # of what it had on all cores, not of half of them
         (100, 100, 94, 15.0, "runs beside others are not like runs without"),
         (100, 92, 98, 15.0, "runs beside others are not like runs without"),
     ],
 )
-def test_it_pays_with_more_steps_an_hour_and_runs_that_are_alike(alone, lone, both, seconds, said):
-    pays, why = split.verdict(turns([alone], 15.0), turns([lone], 15.0), turns([both, both], seconds))
+def test_it_pays_with_more_steps_an_hour_and_runs_that_are_alike(before, lone, both, seconds, said):
+    pays, why = split.verdict(turns([before], 15.0), turns([lone], 15.0), turns([both, both], seconds), whole=100)
     assert pays is (said is None) and (said or "") in why
 
 
@@ -153,6 +156,15 @@ def test_parts_are_halved_while_it_pays_and_up_to_eight(limit, count):
     assert asked[:3] == [["cpu:0-15"], ["cpu:0-7"], ["cpu:0-7", "cpu:8-15"]], "they take turns"
 
 
+def test_what_a_run_may_lose_does_not_grow_with_every_halving():
+    """Each time 6 % of the steps that were left."""
+
+    def turn(where):
+        return Turn((round(1000 * 0.94 ** (16 // len(cores.cores_of(where[0]))).bit_length()),) * len(where), 10.0)
+
+    assert len(split.halved(range(16), turn)[0]) == 2
+
+
 @several
 @pytest.mark.slow
 def test_a_trial_is_made_once_for_the_same_files(tmp_path, monkeypatch):
@@ -161,9 +173,10 @@ def test_a_trial_is_made_once_for_the_same_files(tmp_path, monkeypatch):
     settings, state = Settings.load(root, environ={}), tmp_path / "state"
     state.mkdir()
 
-    def found() -> tuple[tuple[str, ...], str]:
-        stream = io.StringIO()
-        return split.resolved(settings, GitRepo(root), state, PlainObserver(stream), Stop()).devices, stream.getvalue()
+    def found(base: str = "HEAD", trial: bool = True) -> tuple[tuple[str, ...], str]:
+        stream, repo = io.StringIO(), GitRepo(root)
+        where = split.resolved(settings, repo, repo.resolve(base), state, PlainObserver(stream), Stop(), trial).devices
+        return where, stream.getvalue()
 
     monkeypatch.setattr(split, "ROUNDS", 1)
     for limit in ("GAIN", "SHRINK"):  # what this machine makes of it is not the question
@@ -172,13 +185,17 @@ def test_a_trial_is_made_once_for_the_same_files(tmp_path, monkeypatch):
     monkeypatch.setattr(split, "MOST", 2)
     parts, said = found()
     assert len(parts) == 2 and "trying whether" in said and f"{parts[0]}, {parts[1]} measure at once: 2 at once make " in said
-    assert sorted(os.sched_getaffinity(0)) == MINE and not list((state / "trial").iterdir())
+    assert sorted(os.sched_getaffinity(0)) == MINE and not list((state / "scratch").iterdir())
     again, said = found()
     assert again == parts and "trying" not in said and "measure at once" in said
+    assert found(trial=False)[0] == parts
     (root / "train.py").write_text(BIGRAM.replace("session.report(", "raise ValueError('so slow')\n        session.report("))
     commit_all(root)
+    assert found(trial=False) == ((), ""), "other files, and nobody asked for a trial"
     none, said = found()
     assert none == () and "one measurement at a time: a trial run ended as crash" in said
+    assert "trying whether" in found()[1], "a failure may pass; it is not remembered"
+    assert "trying" not in found("HEAD~1")[1], "what was found for other files is"
 
 
 @several

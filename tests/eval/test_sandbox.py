@@ -64,7 +64,8 @@ ATTEMPTS = {
     "signals": "os.kill(target['victim'], 0)",
     "signals by descriptor": "__import__('signal').pidfd_send_signal(os.pidfd_open(target['victim']), 0)",
     "changes a priority": "os.setpriority(os.PRIO_PROCESS, target['victim'], 5)",
-    "moves a process to one core": "os.sched_setaffinity(target['victim'], {min(os.sched_getaffinity(0))})",
+    "moves a process to one core": "one = {min(os.sched_getaffinity(0))}; os.sched_setaffinity(target['victim'], one); "
+    "assert os.sched_getaffinity(target['victim']) == one",
     "limits a process": "resource.prlimit(target['victim'], resource.RLIMIT_NICE, (0, 0))",
     "makes shared memory": "call('shmctl', call('shmget', 0, 4096, 0o600), 0, 0)",
     "keeps a key": "call('add_key', b'user', b'autoresearch-test', b'x', 1, -2)",

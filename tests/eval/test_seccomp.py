@@ -110,7 +110,8 @@ def test_own_priority_only_beside_landlock(machine):
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("abi", [0, 7])
 def test_nobody_leaves_its_cores(machine, abi):
-    assert [verdict(machine, "sched_setaffinity", pid, landlock=abi) for pid in (0, 99)] == [ERROR, EPERM]
+    """Told that it worked, by whatever number: OpenMP's threads pin themselves by theirs."""
+    assert [verdict(machine, "sched_setaffinity", pid, landlock=abi) for pid in (0, 99)] == [ERROR, ERROR]
 
 
 @pytest.mark.parametrize("machine", MACHINES)
