@@ -80,8 +80,12 @@ def reject(night: "Night", id: int, answer: Answer, reason: str) -> Experiment:
     return night.history.experiments[id]
 
 
+def files_of(night: "Night", sha: str) -> dict[str, str]:
+    return {path: night.repo.read(sha, path) for path in night.settings.editable}
+
+
 def champion_files(night: "Night") -> dict[str, str]:
-    return {path: night.repo.read(night.history.champion_sha, path) for path in night.settings.editable}
+    return files_of(night, night.history.champion_sha)
 
 
 def context(night: "Night") -> ProposalContext:
@@ -90,7 +94,7 @@ def context(night: "Night") -> ProposalContext:
     return ProposalContext(
         champion_files(night), history, history.next_id, settings.device, settings.root, settings.direction, seed=0, settings=settings,
         patch=night.ledger.read_patch, profile=partial(profiles.load, settings), mode=mode(history), billed=night.bill,
-        beside=night.siblings.proposals(),
+        beside=night.siblings.proposals(), results=night.siblings.results(partial(files_of, night), settings.device, settings.direction),
     )  # fmt: skip
 
 

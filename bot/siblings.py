@@ -11,9 +11,10 @@ and what it tried is not proposed again.
 
 import fcntl
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ from msgspec.structs import force_setattr
 from bot.accounts import is_given
 from bot.history import History
 from bot.ledger import DECODER, Ledger
+from bot.proposers.constants import REMEMBERED
+from bot.proposers.moves import tunables
+from bot.proposers.past import Result, recall, results
 from bot.records import Beside, Experiment, Measurement, Proposal
 from bot.report import cost, files
 from bot.report.text import duration, plural
@@ -131,6 +135,16 @@ class Siblings:
         """Whatever they tried or try now."""
         each = (e for s in self.known.values() for e in s.history.experiments.values())
         return tuple(e.proposal for e in each if e.id and e.proposal and not is_given(e))
+
+    def results(self, read: Callable[[str], dict[str, str]], device: str, direction: str) -> tuple[Result, ...]:
+        """What each found of constants, compared with its own champion and in units of its own noise. `read`: the files of a commit."""
+        found: list[Result] = []
+        for sibling in self.known.values():
+            history = sibling.history
+            if history.champion_sha and history.tried:
+                current = {t.name: t.value for t in tunables(read(history.champion_sha), device)}
+                found += islice(results(history, recall(history, current), direction), REMEMBERED)
+        return tuple(found)
 
     @contextmanager
     def turn(self) -> Iterator[None]:

@@ -13,6 +13,7 @@ from bot.settings import Settings
 
 if TYPE_CHECKING:
     from bot.profiling.records import Profile
+    from bot.proposers.past import Result
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class ProposalContext:
     mode: str = ""  # the way to search now (`bot.plateau`)
     billed: Callable[[Call], None] = lambda call: None  # told of each request as soon as it ended; from any thread
     beside: tuple[Proposal, ...] = ()  # what this machine's other workers tried or try now (`bot.siblings`)
+    results: tuple["Result", ...] = ()  # what they found of constants, by their own measurements
 
 
 @dataclass(frozen=True)

@@ -5,21 +5,20 @@ with torch (GP, all constants at once) 44 ± 2 %: `python benchmarks/proposers.p
 """
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
 
 from bot.proposers import Answer, ProposalContext
 from bot.proposers.model import Model, Steps, Trial
 from bot.proposers.moves import Fences, Move, Rules, Tunable, applied, named, singles, steps, tunables, values
-from bot.proposers.past import SOURCE, Past, Scale, Values, beside, describe, recall
+from bot.proposers.past import SOURCE, Result, Values, beside, describe, recall, results
 from bot.proposers.space import weight
 
 REMEMBERED = 500  # trials the model learns from; repeats are avoided over the whole ledger
 PARTNERS = 12  # best single moves that are combined into pairs
 PAIR_MUST_BE = 1.25  # times as promising as the best single move: two changes are harder to read
 NOVELTY = 2  # a constant that was never moved gets this much more attention: there may be a larger error in it
-AGED = 4.0  # variance, in squared units of the noise, that a result gains with each later change of the code
 TIE = 1e-3
 
 
@@ -57,7 +56,8 @@ def best(context: ProposalContext) -> Found | None:
     alone = new(singles(tuned, context.files, context.device))
     if not alone:
         return None
-    model = Model([weight(t.name) for t in tuned], list(_trials(tuned, past, Scale(context.history, context.direction))))
+    found = [*islice(results(context.history, past, context.direction), REMEMBERED), *context.results]
+    model = Model([weight(t.name) for t in tuned], list(_trials(tuned, found)))
     rng = random.Random(f"{context.seed}:{context.next_id}")
     known = {index for index, t in enumerate(tuned) if any(t.name in p.changed for p in past)}
     ranked = _ranked(model, alone, rng)
@@ -67,14 +67,14 @@ def best(context: ProposalContext) -> Found | None:
     return Found(tuned, move, score)
 
 
-def _trials(tuned: Sequence[Tunable], past: Sequence[Past], scale: Scale) -> Iterator[Trial]:
+def _trials(tuned: Sequence[Tunable], found: Iterable[Result]) -> Iterator[Trial]:
     index = {t.name: i for i, t in enumerate(tuned)}
-    for p in islice(past, REMEMBERED):
-        result = scale.loss(p.experiment)
-        if (result or p.failed) and p.changed and p.changed.keys() <= index.keys():
-            loss, variance = (None, 0.0) if p.failed else result
-            before, after = ({index[name]: steps(tuned[index[name]], of[name]) for name in p.changed} for of in (p.champion, p.changed))
-            yield Trial(before, after, loss, variance + AGED * p.age)
+    for result in found:
+        if result.changed.keys() <= index.keys() and result.changed.keys() <= result.champion.keys():
+            before, after = (
+                {index[name]: steps(tuned[index[name]], of[name]) for name in result.changed} for of in (result.champion, result.changed)
+            )
+            yield Trial(before, after, result.loss, result.variance)
 
 
 def _ranked(model: Model, moves: list[Move], rng: random.Random) -> list[tuple[float, Move]]:

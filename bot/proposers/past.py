@@ -12,6 +12,7 @@ from bot.records import Experiment, Proposal
 SOURCE = "constants"
 FAILURES = {"crash", "oom", "timeout", "violation"}
 MOVED = re.compile(r"(\S.*?) (\S+) -> (\S+)")
+AGED = 4.0  # variance, in squared units of the noise, that a result gains with each later change of the code
 UNKNOWN_NOISE = 1e-3  # of the value, until two runs of one commit are known
 
 Values = dict[str, float]
@@ -70,6 +71,25 @@ def _before(proposal: Proposal) -> Values:
     values = {match[1]: evaluate(match[2]) for match in parts if match}
     known = {name: value for name, value in values.items() if value is not None}
     return known or {name: old for name, (old, _) in proposal.moved.items()}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one change of constants did to the champion of its time, in words that another worker's model understands: `loss` is
+    worse-than-its-champion in units of the noise where it was measured, None for a run that failed."""
+
+    champion: Values
+    changed: Values
+    loss: float | None
+    variance: float
+
+
+def results(history: History, past: Iterable[Past], direction: str) -> Iterator[Result]:
+    scale = Scale(history, direction)
+    for p in past:
+        found = (None, 0.0) if p.failed else scale.loss(p.experiment)
+        if found and p.changed:
+            yield Result(p.champion, p.changed, found[0], found[1] + AGED * p.age)
 
 
 class Scale:

@@ -8,7 +8,7 @@ from bot.history import History
 from bot.proposers import ProposalContext
 from bot.proposers.constants import Constants, _trials, best
 from bot.proposers.moves import Choice, Fences, tunables
-from bot.proposers.past import Scale, recall
+from bot.proposers.past import recall, results
 from bot.records import Measurement, Opened, Proposal, Verdict
 
 TWO = "LR = 0.02\nDEPTH = 4\n"
@@ -133,7 +133,7 @@ def test_a_result_counts_less_with_every_change_of_the_code_since():
     tuned = tunables({"train.py": TWO}, "cpu")
     past = list(recall(history, {t.name: t.value for t in tuned}))
     assert [p.age for p in past] == [0, 1]
-    new, old = (trial.variance for trial in _trials(tuned, past, Scale(history, "min")))
+    new, old = (trial.variance for trial in _trials(tuned, results(history, past, "min")))
     assert old > 2 * new
 
 

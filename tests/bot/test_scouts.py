@@ -257,6 +257,26 @@ def test_what_a_sibling_tries_is_not_proposed(tmp_path, kind):
     assert (second.source, second.params) != (first.source, first.params)
 
 
+def test_what_a_scout_found_of_constants_steers_the_lead(tmp_path):
+    """The same constant further the same way lost there, by much."""
+    root = target(tmp_path, [])
+
+    def moved(night: Night, **other) -> tuple[str, bool]:
+        (name, value), *_ = Constants().propose(replace(proposing.context(night), **other)).params.items()
+        name = name.rpartition(".")[2]
+        return name, value > {"X": 5.0, "Y": 9.0}[name]
+
+    name, up = moved(worker(root))
+    before = {"X": 5.0, "Y": 9.0}[name]
+    propose(root, change(name, before, before + (3.3 if up else -3.3)))
+    scout = worker(root, 1)
+    scout.measure.answer = lambda asked: {"value": 500.0} if asked["id"] else {}
+    run_loop(scout)
+    (found,) = proposing.context(lead := worker(root)).results
+    assert list(found.changed.values()) == [before + (3.3 if up else -3.3)] and found.loss > 100
+    assert moved(lead, results=()) == (name, up) and moved(lead) != (name, up)
+
+
 def test_models_read_of_it(tmp_path):
     root = target(tmp_path, [change("X", 5.0, 1.0)])
     played(root, 1)
