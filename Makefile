@@ -10,7 +10,8 @@ TORCH ?= torch==2.13.0
 # Set, it would have every process of the tests compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+# Three on two cores: a test waits for processes and timers half of its time.
+PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
