@@ -53,6 +53,12 @@ def _physical(core: int) -> int:
         return core
 
 
+def facts(device: str) -> dict[str, str]:
+    """{"part": ...} where this process has a part of the CPU: on other cores it would be another machine."""
+    mine = usable()
+    return {"part": named(mine)} if device == "cpu" and mine and len(mine) < (os.cpu_count() or 1) else {}
+
+
 @contextmanager
 def pinned(part: str) -> Iterator[None]:
     """This thread, and whatever it starts in the block, runs on these cores alone."""

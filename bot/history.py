@@ -10,6 +10,7 @@ from msgspec.structs import force_setattr, replace
 from bot.openings import Openings
 from bot.records import (
     Asked,
+    Beside,
     Call,
     Drift,
     Event,
@@ -30,6 +31,8 @@ from bot.records import (
     Verdict,
 )
 
+BEGINNINGS = (Opened, Rebased, Repaired)  # what a run writes first, after a time in which none was open
+
 
 class History(Openings):
     """All state of one research branch. `fold` reads a ledger; `add` follows a running one. Nothing raises: see `oddities`."""
@@ -46,6 +49,7 @@ class History(Openings):
         self.oddities: list[str] = []  # what could not be placed: kept, and told
         self.last_at = 0.0
         self.wall_seconds = 0.0  # time in which some run was open
+        self.beside: Beside | None = None  # what scouts did in the runs that ended
         self._runs: dict[tuple[str, str], list[Measurement]] = {}  # (sha, context) -> good baseline and champion runs
         self._contexts: dict[str, list[str]] = {}
         self._last_context = ""
@@ -78,7 +82,7 @@ class History(Openings):
             self.oddities.append(f"an event of unknown type {type(event).__name__}")
             return
         if type(event) is not Imported:  # which comes from elsewhere, and while no run is open
-            if self.last_at and type(event) is not Opened and event.at > self.last_at:
+            if self.last_opened and not self.last_stopped and type(event) not in BEGINNINGS and event.at > self.last_at:
                 self.wall_seconds += event.at - self.last_at
             self.last_at = event.at
         self.count += 1
@@ -234,5 +238,7 @@ class History(Openings):
 
     def _stop(self, event: Stopped) -> None:
         self.last_stopped = event
+        if event.beside:
+            self.beside = self.beside + event.beside if self.beside else event.beside
         if event.id is not None:
             self._experiment(event.id, "stop").stopped = True

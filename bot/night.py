@@ -8,11 +8,12 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from eval.sandbox import Sandbox
 
-from . import devices, kept, spending, split
+from . import cores, devices, kept, spending, split
 from .caches import Caches
 from .checkpoints import Checkpoints
 from .context import Context, for_command, for_model
@@ -88,7 +89,7 @@ def looked(settings: Settings, repo: GitRepo, base: str, state: Path, observer: 
     with devices.own(settings):
         settings, context = for_command(settings, repo, base, state) if settings.command else for_model(settings, base, state, observer)
         devices.usable(settings)
-        yield settings, context
+        yield settings, replace(context, facts=context.facts | cores.facts(settings.device))
 
 
 def recall(repo: GitRepo, settings: Settings, observer: Observer) -> None:

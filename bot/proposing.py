@@ -13,6 +13,7 @@ from .ledger import Ledger
 from .profiling import records as profiles
 from .proposers import Answer, ProposalContext, Unavailable
 from .proposers.constants import Constants
+from .proposers.moves import tunables
 from .records import Experiment, Learned, Proposal, Switched
 from .report.text import plain
 from .spending import LimitReached
@@ -80,21 +81,19 @@ def reject(night: "Night", id: int, answer: Answer, reason: str) -> Experiment:
     return night.history.experiments[id]
 
 
-def files_of(night: "Night", sha: str) -> dict[str, str]:
-    return {path: night.repo.read(sha, path) for path in night.settings.editable}
-
-
 def champion_files(night: "Night") -> dict[str, str]:
-    return files_of(night, night.history.champion_sha)
+    return {path: night.repo.read(night.history.champion_sha, path) for path in night.settings.editable}
 
 
 def context(night: "Night") -> ProposalContext:
     history, settings = night.history, night.settings
     night.siblings.refresh()
+    files = champion_files(night)
+    current = {t.name: t.value for t in tunables(files, settings.device)} if night.siblings.known else {}
     return ProposalContext(
-        champion_files(night), history, history.next_id, settings.device, settings.root, settings.direction, seed=0, settings=settings,
+        files, history, history.next_id, settings.device, settings.root, settings.direction, seed=0, settings=settings,
         patch=night.ledger.read_patch, profile=partial(profiles.load, settings), mode=mode(history), billed=night.bill,
-        beside=night.siblings.proposals(), results=night.siblings.results(partial(files_of, night), settings.device, settings.direction),
+        beside=night.siblings.proposals(), results=night.siblings.results(current, settings.direction),
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ The line's `event` field names the type. All state is rebuilt from these (`bot.h
 Times are Unix seconds (UTC); `value` is the target's metric (bits per byte for `val_bpb`), `None` where there is none.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -253,17 +253,29 @@ class Rebased(Record, tag="rebased", frozen=True, omit_defaults=True, gc=False):
     there: bool = False  # what was read was on the remote's branch
 
 
-class Beside(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """What the scouts of a research have done, all nights together. Their records stay on their machine (`bot.siblings`)."""
+Count = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
+Amount = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 
-    scouts: int
-    experiments: int
-    kept: int
-    seconds: float  # of measuring
-    requests: int = 0  # to models
-    dollars: float | None = None  # of those whose price is known; None where there is none
-    unpriced: int = 0
-    spent: float = 0.0  # of the dollars, in the newest run
+
+class Beside(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What the scouts of a research did in some time. Their records stay on their machine (`bot.siblings`)."""
+
+    scouts: Count
+    experiments: Count  # of their own, not taken over
+    kept: Count
+    seconds: Amount  # of measuring
+    requests: Count = 0  # to models
+    dollars: Amount | None = None  # of those whose price is known; None where there is none
+    unpriced: Count = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.experiments or self.seconds or self.requests)
+
+    def __add__(self, other: "Beside") -> "Beside":
+        known = [found for found in (self.dollars, other.dollars) if found is not None]
+        names = ("experiments", "kept", "seconds", "requests", "unpriced")
+        sums = {name: getattr(self, name) + getattr(other, name) for name in names}
+        return Beside(max(self.scouts, other.scouts), dollars=sum(known) if known else None, **sums)
 
 
 class Stopped(Record, tag="stopped", frozen=True, omit_defaults=True, gc=False):
@@ -271,7 +283,7 @@ class Stopped(Record, tag="stopped", frozen=True, omit_defaults=True, gc=False):
 
     reason: str
     id: int | None = None
-    beside: Beside | None = None  # what its scouts have done by now
+    beside: Beside | None = None  # what its scouts did meanwhile
 
 
 class Reading(Record, tag="reading", frozen=True, omit_defaults=True, gc=False):

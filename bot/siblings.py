@@ -11,22 +11,22 @@ and what it tried is not proposed again.
 
 import fcntl
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from heapq import nlargest
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec.structs import force_setattr
+from msgspec.structs import force_setattr, replace
 
 from bot.accounts import is_given
 from bot.history import History
 from bot.ledger import DECODER, Ledger
 from bot.proposers.constants import REMEMBERED
-from bot.proposers.moves import tunables
-from bot.proposers.past import Result, recall, results
+from bot.proposers.past import Result, Values, recall, results
 from bot.records import Beside, Experiment, Measurement, Proposal
 from bot.report import cost, files
 from bot.report.text import duration, plural
@@ -136,15 +136,11 @@ class Siblings:
         each = (e for s in self.known.values() for e in s.history.experiments.values())
         return tuple(e.proposal for e in each if e.id and e.proposal and not is_given(e))
 
-    def results(self, read: Callable[[str], dict[str, str]], device: str, direction: str) -> tuple[Result, ...]:
-        """What each found of constants, compared with its own champion and in units of its own noise. `read`: the files of a commit."""
-        found: list[Result] = []
-        for sibling in self.known.values():
-            history = sibling.history
-            if history.champion_sha and history.tried:
-                current = {t.name: t.value for t in tunables(read(history.champion_sha), device)}
-                found += islice(results(history, recall(history, current), direction), REMEMBERED)
-        return tuple(found)
+    def results(self, current: Values, direction: str) -> tuple[Result, ...]:
+        """What each found of constants, compared with its own champion and in units of its own noise, the newest first. `current`: the
+        values of our champion, which stand in where an experiment does not say what it moved from."""
+        each = (results(s.history, recall(s.history, current), direction) for s in self.known.values())
+        return tuple(nlargest(REMEMBERED, chain.from_iterable(each), key=lambda result: result.at))
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -160,18 +156,27 @@ class Siblings:
 
 
 def beside(settings: "Settings", since: float = 0.0) -> Beside | None:
-    """What this research's scouts have done; None without any. `since`: when its newest run began."""
-    scouts = [Sibling(number, ledger) for number, ledger in scout_ledgers(settings)]
-    for scout in scouts:
-        scout.refresh()
-    if not scouts:
+    """What this research's scouts have done by themselves `since` then; None where there are none, or their records cannot be read."""
+    found = None
+    try:
+        for number, ledger in scout_ledgers(settings):
+            scout = Sibling(number, ledger)
+            scout.refresh()
+            one = done(scout, since)
+            found = found + one if found else one
+    except OSError:
         return None
-    tried, kept = sum(s.history.tried for s in scouts), sum(len(s.history.keeps) for s in scouts)
-    seconds = sum(m.seconds for s in scouts for e in s.history.experiments.values() for m in e.measurements)
-    calls = [call for s in scouts for call in s.history.calls]
-    bill = cost.billed(calls)
-    spent = sum(call.dollars or 0.0 for call in calls if call.at >= since)
-    return Beside(len(scouts), tried, kept, round(seconds, 3), bill.requests, bill.dollars, bill.unpriced, spent)
+    return found and replace(found, scouts=len(scout_ledgers(settings)))
+
+
+def done(scout: Sibling, since: float) -> Beside:
+    history = scout.history
+    own = [e for e in history.experiments.values() if e.id and e.proposal and not is_given(e) and not SOURCE.fullmatch(e.proposal.source)]
+    kept = sum(e.verdict.at >= since for e in scout.keeps())
+    seconds = sum(m.seconds for e in history.experiments.values() for m in e.measurements if m.at >= since)
+    bill = cost.billed([call for call in history.calls if call.at >= since])
+    tried = sum(e.proposal.at >= since for e in own)
+    return Beside(1, tried, kept, round(seconds, 3), bill.requests, bill.dollars, bill.unpriced)
 
 
 def text(found: Beside | None) -> str:

@@ -198,4 +198,6 @@ class Trial(Runner):
         for result in found:
             if result["outcome"] != "ok":
                 raise Unfit(f"a trial run ended as {result['outcome']} ({plain(result['reason'], 200)})")
+            if not result["steps"]:
+                raise Unfit("a trial run made no step that the referee saw")
         return Turn(tuple(result["steps"] for result in found), max(result["seconds"] for result in found))

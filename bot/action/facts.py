@@ -1,8 +1,9 @@
 """What the ledger says of the newest run, as outputs of the step: where the run ended well, and in the step after one that was killed."""
 
+from bot import siblings
 from bot.action.outputs import Outputs
 from bot.history import History
-from bot.records import Experiment
+from bot.records import Beside, Experiment
 from bot.report import facts, files
 from bot.settings import Settings
 
@@ -33,7 +34,8 @@ def began(history: History) -> float:
 
 def fill(outputs: Outputs, settings: Settings, history: History) -> None:
     """Everything but the status and what only GitHub knows."""
-    outputs.set(branch=settings.branch, experiments=decided(history), kept=kept(history), cost_usd=spent(history))
+    cost = spent(history, beside(settings, history))
+    outputs.set(branch=settings.branch, experiments=decided(history), kept=kept(history), cost_usd=cost)
     if not history.base:
         return
     found, start = facts.change(history), facts.baseline(history)
@@ -45,11 +47,16 @@ def fill(outputs: Outputs, settings: Settings, history: History) -> None:
         outputs.set(**{field: path if path.exists() else ""})
 
 
-def spent(history: History) -> str:
+def beside(settings: Settings, history: History) -> Beside | None:
+    """What the scouts did in the newest run. One that was killed has not written it down."""
+    stopped = history.last_stopped
+    return stopped.beside if stopped else siblings.beside(settings, began(history))
+
+
+def spent(history: History, beside: Beside | None = None) -> str:
     """Dollars of the newest run's requests whose price is known, those of its scouts included; empty where there is none."""
     known = [call.dollars for call in history.calls if call.at >= began(history) and call.dollars is not None]
-    stopped = history.last_stopped
-    known += [stopped.beside.spent] if stopped and stopped.beside and stopped.beside.spent else []
+    known += [beside.dollars] if beside and beside.dollars else []
     return f"{sum(known):.4f}" if known else ""
 
 

@@ -21,7 +21,7 @@ def command(as_json: bool, name: str | None) -> None:
     settings = load_settings(name=name)
     _, history = files.load(settings)
     locked = held(files.state(settings) / "lock")
-    beside = siblings.beside(settings, history.last_opened.at if history.last_opened else 0.0)
+    beside = siblings.beside(settings)
     if as_json:
         click.echo(text.dumps(data.status(history, word(history, locked)) | {"beside": beside and msgspec.structs.asdict(beside)}))
     else:

@@ -7,15 +7,15 @@ with torch (GP, all constants at once) 44 ± 2 %: `python benchmarks/proposers.p
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, islice
+from itertools import chain, combinations, islice
 
 from bot.proposers import Answer, ProposalContext
 from bot.proposers.model import Model, Steps, Trial
 from bot.proposers.moves import Fences, Move, Rules, Tunable, applied, named, singles, steps, tunables, values
-from bot.proposers.past import SOURCE, Result, Values, beside, describe, recall, results
+from bot.proposers.past import SOURCE, Result, Values, aged, beside, describe, recall, results
 from bot.proposers.space import weight
 
-REMEMBERED = 500  # trials the model learns from; repeats are avoided over the whole ledger
+REMEMBERED = 500  # trials the model learns from, our own first; repeats are avoided over the whole ledger
 PARTNERS = 12  # best single moves that are combined into pairs
 PAIR_MUST_BE = 1.25  # times as promising as the best single move: two changes are harder to read
 NOVELTY = 2  # a constant that was never moved gets this much more attention: there may be a larger error in it
@@ -56,8 +56,8 @@ def best(context: ProposalContext) -> Found | None:
     alone = new(singles(tuned, context.files, context.device))
     if not alone:
         return None
-    found = [*islice(results(context.history, past, context.direction), REMEMBERED), *context.results]
-    model = Model([weight(t.name) for t in tuned], list(_trials(tuned, found)))
+    found = chain(results(context.history, past, context.direction), aged(context.results, context.history))
+    model = Model([weight(t.name) for t in tuned], list(islice(_trials(tuned, found), REMEMBERED)))
     rng = random.Random(f"{context.seed}:{context.next_id}")
     known = {index for index, t in enumerate(tuned) if any(t.name in p.changed for p in past)}
     ranked = _ranked(model, alone, rng)

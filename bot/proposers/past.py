@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, variance
 
 from bot.history import History
@@ -50,7 +50,7 @@ def recall(history: History, current: Values) -> Iterator[Past]:
         proposal = experiment.proposal
         if not proposal:
             continue
-        before, after = _before(proposal), proposal.params or {name: new for name, (_, new) in proposal.moved.items()}
+        before, after = _before(proposal), _moved(proposal)
         if after:
             champion = champion | {name: value for name, value in before.items() if name in current}
             yield Past(experiment, champion, after, age)
@@ -61,9 +61,13 @@ def recall(history: History, current: Values) -> Iterator[Past]:
 def beside(proposals: Iterable[Proposal], current: Values) -> Iterator[Values]:
     """The values that other workers tried or try, as far as they start from the champion's own."""
     for proposal in proposals:
-        before, after = _before(proposal), proposal.params or {name: new for name, (_, new) in proposal.moved.items()}
+        before, after = _before(proposal), _moved(proposal)
         if after and all(current.get(name) == before.get(name) for name in after):
             yield current | after
+
+
+def _moved(proposal: Proposal) -> Values:
+    return proposal.params or {name: new for name, (_, new) in proposal.moved.items()}
 
 
 def _before(proposal: Proposal) -> Values:
@@ -78,6 +82,7 @@ class Result:
     """What one change of constants did to the champion of its time, in words that another worker's model understands: `loss` is
     worse-than-its-champion in units of the noise where it was measured, None for a run that failed."""
 
+    at: float
     champion: Values
     changed: Values
     loss: float | None
@@ -89,7 +94,15 @@ def results(history: History, past: Iterable[Past], direction: str) -> Iterator[
     for p in past:
         found = (None, 0.0) if p.failed else scale.loss(p.experiment)
         if found and p.changed:
-            yield Result(p.champion, p.changed, found[0], found[1] + AGED * p.age)
+            yield Result(p.experiment.verdict.at if p.experiment.verdict else 0.0, p.champion, p.changed, found[0], found[1] + AGED * p.age)
+
+
+def aged(found: Iterable[Result], history: History) -> Iterator[Result]:
+    """Others' results: each change of the code that was kept here since has made them older."""
+    kept = [e for e in history.experiments.values() if e.status == "keep" and e.proposal and e.verdict]
+    code = [e.verdict.at for e in kept if not _moved(e.proposal)]
+    for result in found:
+        yield replace(result, variance=result.variance + AGED * sum(at > result.at for at in code))
 
 
 class Scale:

@@ -24,7 +24,7 @@ saved_by_stopping: an estimate), runs, isolation (level -> runs), sealed_reads, 
 the record says), cost (requests, models, prompt_tokens, completion_tokens, cached_tokens, estimated, dollars, unpriced: requests of
 unknown price, dollars_per_gain: for each confirmed or merged change) or null where no model was asked, imported (file -> status ->
 experiments of other tools), updated, headline, oddities, beside (what its scouts on other devices have done: scouts, experiments, kept,
-seconds, requests to models, dollars, unpriced, spent: dollars since the newest run began) or null.
+seconds, requests to models, dollars, unpriced) or null.
 """
 
 from dataclasses import asdict

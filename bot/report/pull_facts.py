@@ -17,6 +17,7 @@ from bot.report.text import duration, md, plural
 from bot.siblings import text
 
 T = TypeVar("T")
+FREE = {"constants", "replay", "scout", "lead"}  # sources; what another worker found is in its bill
 LISTED = 5  # of drifts, moves of the base and problems: the newest
 LONGEST = 6000  # units of a block of commands; a longer one stays in report.md
 BUDGET = re.compile(r"[0-9.]{1,10} ?(ms|s|m|h)( cpu)?")
@@ -46,14 +47,16 @@ def _asked(case: Evidence) -> str:
     """What the proposals cost."""
     if found := cost_of.text(case.known):
         return f"{md(found)}."
-    paid = sorted(set(_sources(case)) - {"constants", "replay"})
-    return f"What {', '.join(paid[:5])} cost is not in the ledger." if paid else "Proposals cost nothing: no language model was asked."
+    paid = sorted(set(_sources(case)) - FREE)
+    if paid:
+        return f"What {', '.join(paid[:5])} cost is not in the ledger."
+    beside = case.history.beside
+    return "Nobody was asked here." if beside and beside.requests else "Proposals cost nothing: no language model was asked."
 
 
 def _beside(case: Evidence) -> str:
-    """What the scouts had done when the newest run ended. Their records are not here, so it is not in the numbers above."""
-    stopped = case.history.last_stopped
-    found = text(stopped.beside) if stopped else ""
+    """What the scouts did in the runs that ended. Their records are not here, so it is not in the numbers above."""
+    found = text(case.history.beside)
     return f" Not counted in that: {md(found)}." if found else ""
 
 

@@ -3,9 +3,10 @@
 from shlex import join, quote
 from typing import TYPE_CHECKING
 
+from bot.cores import PART
 from bot.history import History
 from bot.records import Experiment, Measurement
-from bot.report import facts
+from bot.report import facts, machine
 from bot.report.decisions import Decisions
 from bot.report.text import Scale, plain
 from eval.sources import SOURCES
@@ -32,7 +33,7 @@ def section(history: History, settings: "Settings | None" = None) -> str:
     if not run:
         return ""
     value = Scale(run.value).value(run.value)
-    lines = _own_command(run, settings) if is_command(history) else _referee(run, settings, history)
+    lines = _own_command(run, settings, history) if is_command(history) else _referee(run, settings, history)
     text = (
         f"Seed {run.seed} of `{plain(run.sha)[:7]}` gave {value}. The same commit, seed and machine give the same number "
         "up to how many steps the budget allowed, so compare with the noise above:"
@@ -40,12 +41,11 @@ def section(history: History, settings: "Settings | None" = None) -> str:
     return "\n".join(["## Measure one number again", "", text, "", "```sh", *lines, "```"])
 
 
-def _own_command(run: Measurement, settings: "Settings | None") -> list[str]:
+def _own_command(run: Measurement, settings: "Settings | None", history: History) -> list[str]:
     command = join(settings.command) if settings and settings.command else "<the command in autoresearch.yml>"
-    on = pinned(settings) if settings else ""
     return [
         f"git worktree add --detach ../check {plain(run.sha)[:12]}",
-        f"(cd ../check && AUTORESEARCH_SEED={run.seed} {on}{command})",
+        f"(cd ../check && AUTORESEARCH_SEED={run.seed} {pinned(history)}{command})",
         "git worktree remove ../check",
     ]
 
@@ -63,17 +63,18 @@ def _referee(run: Measurement, settings: "Settings | None", history: History) ->
         "mkdir ../check",
         *archives,
         f"corpus=$(python -m eval.corpus {quote(settings.corpus)} {settings.vocab_size})",
-        f'{pinned(settings)}python -P -m eval measure --candidate ../check --entry {quote(settings.entry)} --corpus "$corpus" \\',
+        f'{pinned(history)}python -P -m eval measure --candidate ../check --entry {quote(settings.entry)} --corpus "$corpus" \\',
         f"  --seed {run.seed} --split {run.split} --budget {quote(budget)} --sequence-length {settings.sequence_length} \\",
         f"  --eval-tokens {settings.eval_tokens} --device {settings.device} --sandbox {settings.sandbox} --dose heavy \\",
         '  --scratch "$(mktemp -d)" --out result.json && cat result.json',
     ]
 
 
-def pinned(settings: "Settings") -> str:
-    """`taskset ... ` where a worker has a part of the CPU: on other cores it is another machine."""
-    first = settings.devices[0] if settings.devices else ""
-    return f"taskset --cpu-list {first.removeprefix('cpu:').replace('+', ',')} " if first.startswith("cpu:") else ""
+def pinned(history: History) -> str:
+    """`taskset ... ` where the worker had a part of the CPU: on other cores it is another machine."""
+    found = machine.opening(history)
+    part = found.machine.get("part", "") if found else ""
+    return f"taskset --cpu-list {part.removeprefix('cpu:').replace('+', ',')} " if PART.fullmatch(part) else ""
 
 
 def taking(known: Decisions) -> str:

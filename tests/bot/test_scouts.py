@@ -13,8 +13,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace as replace_struct
 
 from bot import devices, elsewhere, migration, proposing, scouts, siblings
+from bot.action import facts
 from bot.action.facts import spent
 from bot.checkpoints import Checkpoints
 from bot.errors import UsageError
@@ -272,8 +274,11 @@ def test_what_a_scout_found_of_constants_steers_the_lead(tmp_path):
     scout = worker(root, 1)
     scout.measure.answer = lambda asked: {"value": 500.0} if asked["id"] else {}
     run_loop(scout)
-    (found,) = proposing.context(lead := worker(root)).results
+    lead = worker(root)
+    assert lead.repo._git("branch", "-D", scout.settings.branch), "what it found is in its record; its commits may be gone"
+    (found,) = proposing.context(lead).results
     assert list(found.changed.values()) == [before + (3.3 if up else -3.3)] and found.loss > 100
+    assert {n.rpartition(".")[2]: value for n, value in found.champion.items()} == {"X": 5.0, "Y": 9.0}
     assert moved(lead, results=()) == (name, up) and moved(lead) != (name, up)
 
 
@@ -341,22 +346,56 @@ def test_people_see_what_the_scouts_did_beside_our_own_counts(tmp_path):
 
 
 def test_what_the_scouts_spent_is_told_wherever_money_is(tmp_path):
-    """In `status`, in the last line of the record, and from there in the pull request and the action's output: their own records stay."""
+    """In `status`, in the last line of each run, and from there in the pull request and the action's output: their own records stay."""
     root = target(tmp_path, [change("X", 5.0, 1.0)])
-    scout = played(root, 1)
-    for at, dollars in ((1.0, 0.25), (time.time(), 1.5), (time.time(), None)):
+    scout, began = played(root, 1), time.time()
+    for at, dollars in ((began - 9, 0.25), (began + 1, 1.5), (began + 2, None)):
         scout.bill(Call(at, 1, "a-model", 10, 5, dollars=dollars))
     lead = played(root)
-    found = siblings.beside(lead.settings, since=2.0)
-    assert (found.requests, found.dollars, found.unpriced, found.spent) == (3, 1.75, 1, 1.5)
-    words = "3 requests to models; $1.75 without 1 request of unknown price"
-    assert words in siblings.text(found)
-    told = json.loads(autoresearch(root, "status", "--json"))["beside"]
-    assert told == msgspec.structs.asdict(found) | {"spent": 0.0}, "nothing since the lead's newest run began"
-    lead.record(Stopped(time.time(), "done", beside=found))
-    lead.history = History.fold(lead.ledger.events())
-    assert spent(lead.history) == "1.5000"
-    assert "Not counted in that: 1 scout on other devices: 1 experiment, 1 kept, " in cost(Evidence(lead.history, lead.settings, NOWHERE))
+    found = siblings.beside(lead.settings)
+    assert (found.experiments, found.kept, found.requests, found.dollars, found.unpriced) == (1, 1, 3, 1.75, 1)
+    assert "3 requests to models; $1.75 without 1 request of unknown price" in siblings.text(found)
+    assert json.loads(autoresearch(root, "status", "--json"))["beside"] == msgspec.structs.asdict(found)
+    late = siblings.beside(lead.settings, began)
+    assert (late.experiments, late.kept, late.requests, late.dollars, late.unpriced) == (0, 0, 2, 1.5, 1)
+    lead.record(replace_struct(lead.history.last_opened, at=began))
+    assert spent(lead.history, facts.beside(lead.settings, lead.history)) == "1.5000", "of a lead that was killed"
+    lead.record(Stopped(time.time(), "done", beside=late))
+    assert spent(lead.history, facts.beside(lead.settings, lead.history)) == "1.5000"
+    lead.record(replace_struct(lead.history.last_opened, at=began + 3))
+    lead.record(Stopped(time.time(), "done", beside=siblings.beside(lead.settings, began + 3)))
+    told = cost(Evidence(History.fold(lead.ledger.events()), lead.settings, NOWHERE))
+    assert "Nobody was asked here. Not counted in that: 1 scout on other devices: 0 experiments, 0 kept, " in told
+    assert ", 2 requests to models; " in told and "1.50 without 1 request of unknown price" in told, "each run's own, once"
+
+
+def test_what_a_scout_took_over_is_not_told_as_its_own(tmp_path):
+    root = target(tmp_path, [change("X", 5.0, 1.0)])
+    played(root)
+    propose(root)
+    scout = played(root, 1)
+    assert len(scout.history.keeps) == 1
+    found = siblings.beside(Settings.load(root, environ={}))
+    assert (found.scouts, found.experiments, found.kept) == (1, 0, 0)
+
+
+def test_each_run_writes_down_what_its_scouts_did_in_it(tmp_path):
+    root = target(tmp_path, [], COMMAND)
+    scout = worker(root, 1)
+    scout.bill(Call(time.time() - 9, 1, "a-model", dollars=4.0))
+    scout.bill(Call(time.time() + 99, 1, "a-model", dollars=1.5))
+    autoresearch(root, "run")
+    assert history(root, 0).last_stopped.beside.dollars == history(root, 0).beside.dollars == 1.5
+
+
+def test_a_scouts_record_that_cannot_be_read_costs_no_night_its_end(tmp_path):
+    root = target(tmp_path, [])
+    played(root, 1)
+    settings = Settings.load(root, environ={})
+    ledger = siblings.place(settings).ledger(1).path
+    ledger.unlink()
+    ledger.mkdir()
+    assert siblings.beside(settings) is None
 
 
 # Real processes

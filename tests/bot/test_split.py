@@ -10,12 +10,15 @@ import pytest
 from bot import cores, devices, split
 from bot.errors import UsageError
 from bot.gitrepo import GitRepo
+from bot.history import History
 from bot.live import PlainObserver
+from bot.records import Measurement, Opened
+from bot.report import reproduce
 from bot.settings import Settings
 from bot.signals import Stop
 from bot.split import Turn
 from tests.bot.nights import CONFIG
-from tests.bot.test_scouts import target
+from tests.bot.test_scouts import history, target
 from tests.conftest import commit_all, make_repo
 from tests.eval.rig import BIGRAM
 from tests.targets import CONFIG as COMMAND
@@ -166,6 +169,20 @@ def test_what_a_run_may_lose_does_not_grow_with_every_halving():
 
 
 @several
+def test_a_number_is_measured_again_on_as_many_cores(tmp_path):
+    root = target(tmp_path, [], COMMAND + f"devices: [cpu:{MINE[1]}]\n")
+    autoresearch(root, "run")
+    again = reproduce.section(history(root, 0), Settings.load(root, environ={}))
+    assert f" taskset --cpu-list {MINE[1]} python score.py)" in again
+
+
+def test_a_part_of_a_foreign_record_is_no_command():
+    opened = Opened(0.0, "autoresearch/x", "base", "main", "m", "min", "5s", "c", "constants", machine={"part": "cpu:0; rm -rf ~"})
+    found = History.fold([opened, Measurement(1.0, 0, "baseline", 0, "base", 1, "ok", "c", 1.0)])
+    assert reproduce.pinned(found) == ""
+
+
+@several
 @pytest.mark.slow
 def test_a_trial_is_made_once_for_the_same_files(tmp_path, monkeypatch):
     config = "name: demo\neditable: [train.py]\ncorpus: path:texts\nvocab_size: 512\nsequence_length: 32\neval_tokens: 2048\nbudget: 1s\n"
@@ -212,8 +229,6 @@ print(f"METRIC at={time.time()}")
     first, second = f"cpu:{MINE[0]}", f"cpu:{MINE[1]}"
     root = target(tmp_path, [], COMMAND + f"devices: [{first}, {second}]\n", score)
     assert f"1 scout on {second}; this is the lead, on {first}" in autoresearch(root, "run")
-    from tests.bot.test_scouts import history
-
     lead, scout = ([m for e in history(root, number).experiments.values() for m in e.measurements] for number in (0, 1))
     assert [m.metrics["core"] for m in lead] == [MINE[0]] * len(lead) and {m.metrics["many"] for m in lead + scout} == {1.0}
     assert scout and {m.metrics["core"] for m in scout} == {MINE[1]}
