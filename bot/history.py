@@ -7,10 +7,10 @@ from statistics import fmean
 
 from msgspec.structs import force_setattr, replace
 
+from bot.beside import Beside
 from bot.openings import Openings
 from bot.records import (
     Asked,
-    Beside,
     Call,
     Drift,
     Event,

@@ -4,9 +4,11 @@ The line's `event` field names the type. All state is rebuilt from these (`bot.h
 Times are Unix seconds (UTC); `value` is the target's metric (bits per byte for `val_bpb`), `None` where there is none.
 """
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
+
+from bot.beside import Beside
 
 Role = Literal["baseline", "champion", "screen", "confirm", "retest", "ablate", "final", "compare"]
 Dose = Literal["light", "heavy"]
@@ -251,31 +253,6 @@ class Rebased(Record, tag="rebased", frozen=True, omit_defaults=True, gc=False):
     out: tuple[int, ...] = ()  # kept experiments that people took out, of the branch or, once it was merged, of the base
     replaces: str = ""  # others' commit that this line stands for: nothing in it is their own
     there: bool = False  # what was read was on the remote's branch
-
-
-Count = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
-Amount = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
-
-
-class Beside(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """What the scouts of a research did in some time. Their records stay on their machine (`bot.siblings`)."""
-
-    scouts: Count
-    experiments: Count  # of their own, not taken over
-    kept: Count
-    seconds: Amount  # of measuring
-    requests: Count = 0  # to models
-    dollars: Amount | None = None  # of those whose price is known; None where there is none
-    unpriced: Count = 0
-
-    def __bool__(self) -> bool:
-        return bool(self.experiments or self.seconds or self.requests)
-
-    def __add__(self, other: "Beside") -> "Beside":
-        known = [found for found in (self.dollars, other.dollars) if found is not None]
-        names = ("experiments", "kept", "seconds", "requests", "unpriced")
-        sums = {name: getattr(self, name) + getattr(other, name) for name in names}
-        return Beside(max(self.scouts, other.scouts), dollars=sum(known) if known else None, **sums)
 
 
 class Stopped(Record, tag="stopped", frozen=True, omit_defaults=True, gc=False):

@@ -23,11 +23,12 @@ import msgspec
 from msgspec.structs import force_setattr, replace
 
 from bot.accounts import is_given
+from bot.beside import Beside
 from bot.history import History
 from bot.ledger import DECODER, Ledger
 from bot.proposers.constants import REMEMBERED
 from bot.proposers.past import Result, Values, recall, results
-from bot.records import Beside, Experiment, Measurement, Proposal
+from bot.records import Experiment, Measurement, Proposal
 from bot.report import cost, files
 from bot.report.text import duration, plural
 

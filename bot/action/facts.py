@@ -2,8 +2,9 @@
 
 from bot import siblings
 from bot.action.outputs import Outputs
+from bot.beside import Beside
 from bot.history import History
-from bot.records import Beside, Experiment
+from bot.records import Experiment
 from bot.report import facts, files
 from bot.settings import Settings
 

@@ -102,6 +102,14 @@ def test_cores_that_are_not_ours_are_bad_usage(tmp_path):
     assert not (root / ".autoresearch").exists()
 
 
+def test_nothing_is_tried_before_the_checks(tmp_path):
+    """Here: of a file with changes that nobody committed."""
+    root = make_repo(tmp_path / "repo", {"train.py": BIGRAM, "autoresearch.yml": "name: demo\neditable: [train.py]\ndevices: auto\n"})
+    (root / "train.py").write_text(BIGRAM + "x = 1\n")
+    out = autoresearch(root, "run", "--device", "cpu", code=2)
+    assert "train.py has uncommitted changes" in out and "trying" not in out
+
+
 def test_gpus_of_auto_are_those_that_cuda_may_see():
     assert split.every_gpu({"CUDA_VISIBLE_DEVICES": "3, GPU-ab"}) == ["3", "GPU-ab"]
     assert split.every_gpu({"CUDA_VISIBLE_DEVICES": ""}) == []
