@@ -157,7 +157,7 @@ class Siblings:
 
 
 def beside(settings: "Settings", since: float = 0.0) -> Beside | None:
-    """What this research's scouts have done by themselves `since` then; None where there are none, or their records cannot be read."""
+    """What this research's scouts have done by themselves `since` then; None where that is nothing, or their records cannot be read."""
     found = None
     try:
         for number, ledger in scout_ledgers(settings):
@@ -167,7 +167,7 @@ def beside(settings: "Settings", since: float = 0.0) -> Beside | None:
             found = found + one if found else one
     except OSError:
         return None
-    return found and replace(found, scouts=len(scout_ledgers(settings)))
+    return replace(found, scouts=len(scout_ledgers(settings))) if found else None
 
 
 def done(scout: Sibling, since: float) -> Beside:

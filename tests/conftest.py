@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 # Files that take minutes (with -m slow) begin first: the other worker has enough to do meanwhile. PARALLEL in the Makefile keeps the order.
-LONG = ("redteam/test_bubblewrap.py", "test_kill_real.py", "bot/test_kill.py", "zoo/test_zoo.py", "publish/test_soak.py",
-        "publish/test_publish.py", "redteam/test_landlock.py", "publish/test_commands.py", "publish/test_cut_short.py")  # fmt: skip
+LONG = ("zoo/test_zoo.py", "redteam/test_bubblewrap.py", "publish/test_publish.py", "test_kill_real.py", "llm/test_night.py",
+        "bot/test_kill.py", "publish/test_soak.py", "redteam/test_landlock.py", "bot/test_split.py", "bot/test_caches.py",
+        "publish/test_commands.py", "publish/test_cut_short.py")  # fmt: skip
 TRAIN = "LEARNING_RATE = 0.02  # step size\nDEPTH = 4\n\n\ndef main():\n    return LEARNING_RATE * DEPTH\n"
 
 

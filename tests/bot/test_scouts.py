@@ -375,8 +375,9 @@ def test_what_a_scout_took_over_is_not_told_as_its_own(tmp_path):
     propose(root)
     scout = played(root, 1)
     assert len(scout.history.keeps) == 1
+    scout.bill(Call(time.time(), 2, "a-model"))
     found = siblings.beside(Settings.load(root, environ={}))
-    assert (found.scouts, found.experiments, found.kept) == (1, 0, 0)
+    assert (found.requests, found.experiments, found.kept) == (1, 0, 0)
 
 
 def test_each_run_writes_down_what_its_scouts_did_in_it(tmp_path):
