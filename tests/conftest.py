@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-# Files that take minutes (with -m slow) begin first: the other worker has enough to do meanwhile. PARALLEL in the Makefile keeps the order.
+# Files that take minutes (with -m slow) begin first: the others have enough to do meanwhile. PARALLEL in the Makefile keeps the order.
 LONG = ("zoo/test_zoo.py", "redteam/test_bubblewrap.py", "publish/test_publish.py", "test_kill_real.py", "llm/test_night.py",
         "bot/test_kill.py", "publish/test_soak.py", "redteam/test_landlock.py", "bot/test_split.py", "bot/test_caches.py",
         "publish/test_commands.py", "publish/test_cut_short.py")  # fmt: skip
