@@ -134,7 +134,7 @@ class Runner:
         return ({"reference": known} if known else {}) | ({"save-bits": folder / BITS} if dose == "heavy" else {})
 
     def _referee(self, folder: Path, verb: str, sha: str, seed: int, options: dict[str, Any]) -> dict[str, Any]:
-        child = self._start(folder, verb, sha, seed, options)
+        child = self._start(folder, verb, sha, seed, options | {"eval-tokens": self.settings.eval_tokens})
         show = Progress(child, self.observer)
         told = self._told(child, folder, show)
         result = self.context.record(told | ({"budget": self.settings.budget} if verb == "score" else {}), options["dose"])
@@ -149,9 +149,9 @@ class Runner:
         self._candidate(folder / "candidate", sha)
         options = {
             "candidate": folder / "candidate", "entry": settings.entry, "corpus": self.context.corpus, "seed": seed,
-            "sequence-length": settings.sequence_length, "eval-tokens": settings.eval_tokens,
-            "device": settings.device, "sandbox": self.context.sandbox.level, "launcher": sys.executable, "locks": locks(),
-            "scratch": folder / "scratch", "out": folder / RESULT, "readable": list(settings.readable),
+            "sequence-length": settings.sequence_length, "device": settings.device, "sandbox": self.context.sandbox.level,
+            "launcher": sys.executable, "locks": locks(), "scratch": folder / "scratch", "out": folder / RESULT,
+            "readable": list(settings.readable),
         } | options  # fmt: skip
         argv = [self.context.python, "-P", "-m", "eval", verb]
         for name, value in options.items():
@@ -165,7 +165,7 @@ class Runner:
         with child.stdout:
             hung = self._wait(child, lambda: show.quiet() > cap, look or show)
         if child.returncode == 2:  # our arguments, the corpus or this machine: trying again would end the same way
-            raise UsageError(f"the referee refused to measure: {plain(' '.join(child.log.settle()[-1:]))}")
+            raise UsageError(f"the referee refused: {plain(' '.join(child.log.settle()[-1:]))}")
         if hung or child.returncode or not (folder / RESULT).exists():
             reason = "was hung" if hung else f"ended with {exit_text(child.returncode)} and no result"
             return failure("invalid", f"the referee {reason}", child.log.settle())

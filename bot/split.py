@@ -183,7 +183,8 @@ class Trial(Runner):
             begun: list[tuple[Child, Path, Progress]] = []
             for number, part in enumerate(where):
                 folder = ended.enter_context(self._folder(f"trial-{number}"))
-                options = {"budget": self.settings.budget, "dose": "light", "locks": folder}  # the device's lock is ours
+                options = {"budget": self.settings.budget, "eval-tokens": self.settings.eval_tokens, "dose": "light"}
+                options["locks"] = folder  # the device's lock is ours
                 with cores.pinned(part):
                     child = self._start(folder, "measure", sha, SEED + number, options)
                 ended.callback(child.kill)

@@ -1,7 +1,5 @@
 """One profile: a candidate's first training steps through the referee's `profile`, in the sandbox and on the device of a measurement."""
 
-import json
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, replace
@@ -17,13 +15,11 @@ from bot.live import Observer
 from bot.quick import WorkingTree
 from bot.report import files
 from bot.report.text import block, plain
-from bot.runner import HUNG_SECONDS, Runner, locks
+from bot.runner import Runner
 from bot.settings import Settings
 from bot.signals import Stop
 from bot.starting import check_files
 from bot.waiting import Progress
-from eval.process import clean_environment, spawn
-from eval.profiling import LIMIT
 
 from . import records, trace
 from .records import Profile
@@ -81,31 +77,10 @@ class Profiler(Runner):
     def profile(self, sha: str, seed: int, steps: int) -> tuple[dict[str, Any], bytes]:
         """(the referee's result, the trace). UsageError where the referee refuses."""
         with self._folder("profile") as folder:
-            self._candidate(folder / "candidate", sha)
-            out, path = folder / "result.json", folder / "trace.json.gz"
-            words = self._words(folder, out, path, seed, steps)
+            path = folder / "trace.json.gz"
+            options: dict[str, Any] = {"steps": steps, "trace": path}
             if self.caches and (given := self.caches.given("baseline", sha, "")):  # what a run of the same files compiled
-                words += ["--cache", str(given)]
-            child = spawn(words, cwd=folder, stdout=-1, env=clean_environment(
-                folder, folder, {"PYTHONPATH": str(self.context.referee)}
-            ))  # fmt: skip
-            show = Progress(child, self.observer)
-            with child.stdout:
-                hung = self._wait(child, lambda: show.quiet() > LIMIT.seconds + HUNG_SECONDS, show)
-            if child.returncode == 2:
-                raise UsageError(f"the referee refused to profile: {plain(' '.join(child.log.settle()[-1:]))}")
-            if hung or child.returncode or not out.exists():
-                last = " ".join(child.log.settle()[-1:])
-                raise AutoresearchError(f"the referee {'was hung' if hung else 'ended without a result'}: {plain(last)}")
-            return json.loads(out.read_text()), path.read_bytes() if path.exists() else b""
-
-    def _words(self, folder: Path, out: Path, path: Path, seed: int, steps: int) -> list[str]:
-        settings, context = self.settings, self.context
-        options = {
-            "candidate": folder / "candidate", "entry": settings.entry, "corpus": context.corpus, "seed": seed, "steps": steps,
-            "sequence-length": settings.sequence_length, "device": settings.device, "sandbox": context.sandbox.level,
-            "launcher": sys.executable, "locks": locks(), "scratch": folder / "scratch", "trace": path, "out": out,
-        }  # fmt: skip
-        words = [context.python, "-P", "-m", "eval", "profile"]
-        words += [word for name, value in options.items() for word in (f"--{name}", str(value))]
-        return words + [word for path in settings.readable for word in ("--readable", str(path))]
+                options["cache"] = given
+            child = self._start(folder, "profile", sha, seed, options)
+            result = self._told(child, folder, Progress(child, self.observer))
+            return result, path.read_bytes() if path.exists() else b""
