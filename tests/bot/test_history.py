@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from bot.history import History
-from bot.records import Measurement, Opened, Proposal, Rebased, Stopped, Verdict
+from bot.records import Call, Measurement, Opened, Proposal, Rebased, Stopped, Verdict
 
 from .builders import BASE, Night, good_night, sha
 
@@ -172,7 +172,8 @@ def test_the_time_between_two_runs_is_nobodys():
     """A base that moved is written down before the second run opens; a killed one wrote no end."""
     first = Opened(1.0, "autoresearch/x", "base", "main", "m", "min", "5s", "c", "constants")
     moved = Rebased(90_000.0, "base", "base2")
-    for end in ([Stopped(100.0, "done")], []):
+    late = Call(80_000.0, 1, "a-model")  # a bill that came after the end
+    for end in ([Stopped(100.0, "done"), late], []):
         run, second = Measurement(100.0, 0, "baseline", 0, "base", 1, "ok", "c", 1.0), msgspec.structs.replace(first, at=90_010.0)
         found = History.fold([first, run, *end, moved, second])
         found.add(Stopped(90_100.0, "done"))
