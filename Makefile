@@ -10,9 +10,7 @@ TORCH ?= torch==2.13.0
 # Set, it would have every process of the tests compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-# At once, on two cores: three of those that wait for processes and timers, two of the long ones, which compute; with three of these the
-# longest took 211 s of its 300 s.
-PARALLEL := --dist loadfile --no-loadscope-reorder
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
@@ -22,10 +20,10 @@ run: $(VENV)/.run
 	@$(BIN)/autoresearch run
 
 test: $(VENV)/.test lint
-	$(BIN)/python -m pytest -n 3 $(PARALLEL)
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-long: $(VENV)/.test
-	$(BIN)/python -m pytest -m slow -n 2 $(PARALLEL)
+	$(BIN)/python -m pytest -m slow $(PARALLEL)
 
 demo-github: $(VENV)/.test
 	@$(BIN)/python -m tests.demo_github
